@@ -1,0 +1,33 @@
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+namespace slim {
+
+/// What went wrong, as the TypeScript side knows it: the addon hands `Code()` over as the JavaScript error's `code`,
+/// and src/native.ts makes the class from it.
+enum class ErrorCode { kInvalidArgument, kInvalidModel, kInvalidData, kOutOfMemory, kDevice, kDisposed, kBusy };
+
+class Error : public std::runtime_error {
+ public:
+  Error(ErrorCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
+
+  const char* Code() const noexcept {
+    switch (code_) {
+      case ErrorCode::kInvalidArgument: return "ERR_INVALID_ARGUMENT";
+      case ErrorCode::kInvalidModel: return "ERR_INVALID_MODEL";
+      case ErrorCode::kInvalidData: return "ERR_INVALID_DATA";
+      case ErrorCode::kOutOfMemory: return "ERR_OUT_OF_MEMORY";
+      case ErrorCode::kDevice: return "ERR_DEVICE";
+      case ErrorCode::kDisposed: return "ERR_DISPOSED";
+      case ErrorCode::kBusy: return "ERR_BUSY";
+    }
+    return "ERR_INVALID_ARGUMENT";
+  }
+
+ private:
+  ErrorCode code_;
+};
+
+}  // namespace slim
