@@ -6,12 +6,16 @@
 #include "backend.h"
 #include "cpu/thread_pool.h"
 
-/// The recurrence on the CPU: Backend's operations of these names, with the device's threads and the step's values.
+/// The recurrence on the CPU: Backend's operations of the same names, with the threads they run on and the step's
+/// values. Shapes, aliasing and the meaning of null are those of backend.h.
 namespace slim {
 
-size_t RecurrenceCacheBytes(const RecurrenceShape& shape, int64_t batch, bool embedded);
+/// Bytes that the backward pass of a training step reads what the forward pass wrote from.
+size_t RecurrenceCacheBytes(const ThreadPool& pool, const RecurrenceShape& shape, int64_t batch, bool embedded);
 
-size_t RecurrenceScratchBytes(const RecurrenceShape& shape, int64_t batch, bool embedded, bool training, int threads);
+/// Bytes of scratch of either pass; the number of threads of `pool` is part of it.
+size_t RecurrenceScratchBytes(const ThreadPool& pool, const RecurrenceShape& shape, int64_t batch, bool embedded,
+                              bool training);
 
 void RecurrenceForward(ThreadPool& pool, const StepValues& step, const RecurrenceShape& shape, int64_t batch,
                        const SequenceInput& input, const uint8_t* mask, const RecurrenceWeights& weights,
