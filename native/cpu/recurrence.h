@@ -10,12 +10,10 @@
 /// values. Shapes, aliasing and the meaning of null are those of backend.h.
 namespace slim {
 
-/// Bytes that the backward pass of a training step reads what the forward pass wrote from.
-size_t RecurrenceCacheBytes(const ThreadPool& pool, const RecurrenceShape& shape, int64_t batch, bool embedded);
+size_t RecurrenceCacheBytes(const RecurrenceShape& shape, int64_t batch, bool embedded);
 
-/// Bytes of scratch of either pass; the number of threads of `pool` is part of it.
-size_t RecurrenceScratchBytes(const ThreadPool& pool, const RecurrenceShape& shape, int64_t batch, bool embedded,
-                              bool training);
+/// Of either pass, on a pool of `threads` threads.
+size_t RecurrenceScratchBytes(const RecurrenceShape& shape, int64_t batch, bool embedded, bool training, int threads);
 
 void RecurrenceForward(ThreadPool& pool, const StepValues& step, const RecurrenceShape& shape, int64_t batch,
                        const SequenceInput& input, const uint8_t* mask, const RecurrenceWeights& weights,
