@@ -5,8 +5,8 @@
 #include "backend.h"
 #include "philox.h"
 
-/// The mathematics of one unit of the cell at one step, written once: the plain path, its tests and the kernels of other
-/// devices compile it. Real is float or double. Source of the equations: Cell in backend.h.
+/// The mathematics of one unit of the cell at one step, written once: the plain path, its tests and the kernels of
+/// other devices compile it. Real is float or double. Source of the equations: Cell in backend.h.
 namespace slim {
 
 template <class Real>
@@ -25,12 +25,17 @@ SLIM_HOST_DEVICE inline Real HardSigmoid(Real x) {
 template <class Real>
 SLIM_HOST_DEVICE inline Real Activate(Activation activation, Real x) {
   switch (activation) {
-    case Activation::kRelu: return x > Real(0) ? x : Real(0);
-    case Activation::kTanh: return std::tanh(x);
-    case Activation::kSigmoid: return Sigmoid(x);
-    case Activation::kHardSigmoid: return HardSigmoid(x);
+    case Activation::kRelu:
+      return x > Real(0) ? x : Real(0);
+    case Activation::kTanh:
+      return std::tanh(x);
+    case Activation::kSigmoid:
+      return Sigmoid(x);
+    case Activation::kHardSigmoid:
+      return HardSigmoid(x);
     case Activation::kLinear:
-    case Activation::kSoftmax: break;
+    case Activation::kSoftmax:
+      break;
   }
   return x;
 }
@@ -39,12 +44,17 @@ SLIM_HOST_DEVICE inline Real Activate(Activation activation, Real x) {
 template <class Real>
 SLIM_HOST_DEVICE inline Real ActivationSlope(Activation activation, Real y) {
   switch (activation) {
-    case Activation::kRelu: return y > Real(0) ? Real(1) : Real(0);
-    case Activation::kTanh: return (Real(1) - y) * (Real(1) + y);
-    case Activation::kSigmoid: return y * (Real(1) - y);
-    case Activation::kHardSigmoid: return y > Real(0) && y < Real(1) ? Real(0.2) : Real(0);
+    case Activation::kRelu:
+      return y > Real(0) ? Real(1) : Real(0);
+    case Activation::kTanh:
+      return (Real(1) - y) * (Real(1) + y);
+    case Activation::kSigmoid:
+      return y * (Real(1) - y);
+    case Activation::kHardSigmoid:
+      return y > Real(0) && y < Real(1) ? Real(0.2) : Real(0);
     case Activation::kLinear:
-    case Activation::kSoftmax: break;
+    case Activation::kSoftmax:
+      break;
   }
   return Real(1);
 }
