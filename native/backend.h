@@ -277,6 +277,10 @@ class Backend {
   /// Such as "cpu (AVX-512, 2 threads)".
   virtual std::string Description() const = 0;
 
+  /// True where the device's memory is the host's: then an operation may be given the address of host memory, and data
+  /// that lie there already need no copy.
+  virtual bool ReadsHostMemory() const { return false; }
+
   // Memory. `Allocate` returns 256-byte aligned memory of unspecified content and throws OutOfMemory.
   virtual void* Allocate(size_t bytes) = 0;
   virtual void Free(void* memory) noexcept = 0;
