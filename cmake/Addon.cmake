@@ -38,9 +38,10 @@ if(APPLE)
   target_link_options(slim_lstm PRIVATE -undefined dynamic_lookup)
 elseif(UNIX)
   # -z nodelete: unloading a library whose threads have thread-local destructors crashes the workers that used it.
-  # The C++ runtime is linked in, so that the binary needs nothing newer on the user's machine than its libc.
+  # The C++ runtime is linked in, so that the binary needs nothing newer on the user's machine than its libc. libgcc_s is
+  # not: its symbols are old and everywhere, while the static one of GCC 12 asks for glibc 2.35.
   target_link_options(slim_lstm PRIVATE
-    -static-libstdc++ -static-libgcc
+    -static-libstdc++
     -Wl,-Bsymbolic-functions -Wl,--exclude-libs,ALL -Wl,--gc-sections
     -Wl,-z,relro -Wl,-z,now -Wl,-z,nodelete)
 endif()

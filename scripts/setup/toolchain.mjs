@@ -78,8 +78,9 @@ function aptInstall(prefix, packages) {
   const command = [...prefix, 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get'];
   const apt = (...args) => statusOf(command[0], [...command.slice(1), ...args]) === 0;
   const install = ['install', '-y', '--no-install-recommends', ...packages];
-  // A fresh machine has no package lists yet.
-  return apt('-qq', 'update') && apt('-qq', ...install);
+  // A fresh machine has no package lists yet. Where one of several sources cannot be reached, the others may suffice.
+  apt('-qq', 'update');
+  return apt('-qq', ...install);
 }
 
 function describe(needs) {
@@ -110,10 +111,7 @@ export function ensureToolchain() {
     throw new SetupError(`Missing: ${describe(missing)}. Install them${asRoot} with: ${remedy}`);
   }
   console.log(`Installing system packages: ${packages.join(' ')}`);
-  const installed = aptInstall(prefix, packages);
+  if (!aptInstall(prefix, packages)) throw new SetupError(`Could not install ${packages.join(' ')}: ${remedy} failed`);
   const still = missingNeeds();
-  if (still.length > 0) {
-    const why = installed ? 'is too old or still missing' : 'could not be installed';
-    throw new SetupError(`What "${remedy}" gives ${why}: ${describe(still)}`);
-  }
+  if (still.length > 0) throw new SetupError(`Still missing after ${remedy}: ${describe(still)}`);
 }
