@@ -1,0 +1,66 @@
+#include "program/host_memory.h"
+
+#include <algorithm>
+#include <atomic>
+#include <fstream>
+
+#include "errors.h"
+#include "program/sizes.h"
+
+#if defined(_WIN32)
+#include <windows.h>
+#else
+#include <unistd.h>
+#endif
+
+namespace slim {
+namespace {
+
+std::atomic<size_t> claimed{0};
+
+size_t PhysicalMemoryBytes() {
+#if defined(_WIN32)
+  MEMORYSTATUSEX status;
+  status.dwLength = sizeof status;
+  if (GlobalMemoryStatusEx(&status)) return static_cast<size_t>(status.ullTotalPhys);
+#else
+  const long pages = sysconf(_SC_PHYS_PAGES);
+  const long page_bytes = sysconf(_SC_PAGESIZE);
+  if (pages > 0 && page_bytes > 0) return static_cast<size_t>(pages) * static_cast<size_t>(page_bytes);
+#endif
+  return std::numeric_limits<size_t>::max();
+}
+
+/// The limit in a control group's file, which holds a number, or "max" for none.
+size_t GroupLimit(const char* path) {
+  std::ifstream file(path);
+  size_t limit = 0;
+  return file >> limit && limit > 0 ? limit : std::numeric_limits<size_t>::max();
+}
+
+}  // namespace
+
+size_t HostMemoryBytes() {
+  static const size_t bytes = std::min({PhysicalMemoryBytes(), GroupLimit("/sys/fs/cgroup/memory.max"),
+                                        GroupLimit("/sys/fs/cgroup/memory/memory.limit_in_bytes")});
+  return bytes;
+}
+
+HostReservation::HostReservation(size_t bytes, const std::string& what) {
+  size_t before = claimed.load(std::memory_order_relaxed);
+  do {
+    if (bytes > HostMemoryBytes() || before > HostMemoryBytes() - bytes) ThrowOutOfHostMemory(bytes, what);
+  } while (!claimed.compare_exchange_weak(before, before + bytes, std::memory_order_relaxed));
+  bytes_ = bytes;
+}
+
+HostReservation::~HostReservation() { claimed.fetch_sub(bytes_, std::memory_order_relaxed); }
+
+void ThrowOutOfHostMemory(size_t bytes, const std::string& what) {
+  throw Error(ErrorCode::kOutOfMemory,
+              "Memory for " + what + " cannot be had: " + BytesText(bytes) + " are needed, this process may use " +
+                  BytesText(HostMemoryBytes()) + " and the engine already holds " +
+                  BytesText(claimed.load(std::memory_order_relaxed)));
+}
+
+}  // namespace slim
