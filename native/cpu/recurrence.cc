@@ -45,9 +45,9 @@ void Scatter(const std::vector<float>& values, float* destination) {
 
 }  // namespace
 
-size_t RecurrenceCacheBytes(const RecurrenceShape&, int64_t, bool) { return 0; }
+size_t RecurrenceCacheBytes(const RecurrenceShape&, int64_t, bool) { return 64; }
 
-size_t RecurrenceScratchBytes(const RecurrenceShape&, int64_t, bool, bool, int) { return 0; }
+size_t RecurrenceScratchBytes(const RecurrenceShape&, int64_t, bool, bool, int) { return 64; }
 
 void RecurrenceForward(ThreadPool&, const StepValues& step, const RecurrenceShape& shape, int64_t batch,
                        const SequenceInput& input, const uint8_t* mask, const RecurrenceWeights& weights,
