@@ -1,0 +1,305 @@
+// GF/s of the CPU's products, beside the peer's in the same run.
+//
+//   bench_gemm [--threads N,N...] [--samples N] [--only TEXT] [--pin]
+//
+// Every shape has several sets of fresh random operands, together larger than a core's caches, that the calls go
+// through in turn. Samples of ours and of the peer's alternate; the table shows medians and, as spread, the distance of
+// the quartiles in percent of the median. `packed` is a product whose right operand was packed before, as the weights
+// are in a training step; `+pack` packs it within the measured time. The peer gets dense rows where ours overlap.
+
+#include <sched.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "cpu/dispatch.h"
+#include "cpu/memory.h"
+#include "cpu/product.h"
+#include "cpu/thread_pool.h"
+#include "peer.h"
+
+namespace {
+
+using slim::AlignedBuffer;
+
+constexpr double kSampleSeconds = 0.02;
+constexpr size_t kRotatedBytes = size_t{24} << 20;
+
+// Threads of a peer that spin for work after a call would take the cores from the next sample.
+constexpr std::chrono::milliseconds kRest{8};
+
+struct Shape {
+  const char* name;
+  size_t rows;       // M: rows of a, those of all runs together
+  size_t columns;    // N
+  size_t depth;      // K
+  size_t runs;       // the rows of a run may overlap
+  size_t stride;     // floats from row to row within a run
+};
+
+constexpr Shape kProducts[] = {
+    {"product 64x512, K 128", 64, 512, 128, 1, 128},
+    {"product 64x1024, K 256", 64, 1024, 256, 1, 256},
+    {"product 32x2048, K 512", 32, 2048, 512, 1, 512},
+    {"product 996x128, K 500, dense", 996, 128, 500, 1, 500},
+    {"product 996x128, K 500, overlapping", 996, 128, 500, 1, 100},
+    {"product 128*996x128, K 500, overlapping", 128 * 996, 128, 500, 128, 100},
+    {"product 8192x512, K 128", 8192, 512, 128, 1, 128},
+    {"product 32x2048, K 2048", 32, 2048, 2048, 1, 2048},
+};
+
+constexpr Shape kGradients[] = {
+    {"gradient 128x512, 8192 rows", 8192, 512, 128, 1, 128},
+    {"gradient 128x128, 8192 rows", 8192, 128, 128, 1, 128},
+    {"gradient 512x2048, 8192 rows", 8192, 2048, 512, 1, 512},
+    {"gradient 500x128, 996 rows, dense", 996, 128, 500, 1, 500},
+    {"gradient 500x128, 128*996 rows, dense", 128 * 996, 128, 500, 1, 500},
+    {"gradient 500x128, 128*996 rows, overlapping", 128 * 996, 128, 500, 128, 100},
+};
+
+AlignedBuffer RandomFloats(size_t count, uint32_t seed) {
+  AlignedBuffer buffer(count * sizeof(float));
+  std::minstd_rand random(seed);
+  for (size_t i = 0; i < count; ++i) buffer.floats()[i] = static_cast<float>(random()) * 9.3e-10f - 1.0f;
+  return buffer;
+}
+
+double Seconds(const std::function<void(size_t)>& call, size_t calls, size_t& turn) {
+  const auto begin = std::chrono::steady_clock::now();
+  for (size_t i = 0; i < calls; ++i) call(turn++);
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() / static_cast<double>(calls);
+}
+
+struct Summary {
+  double median;
+  double spread;    // percent
+};
+
+Summary Summarise(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const auto at = [&](double q) { return values[static_cast<size_t>(q * static_cast<double>(values.size() - 1) + 0.5)]; };
+  return {at(0.5), 100 * (at(0.75) - at(0.25)) / at(0.5)};
+}
+
+// Times the calls in turn, `samples` times each.
+std::vector<Summary> Time(const std::vector<std::function<void(size_t)>>& calls, int samples) {
+  std::vector<size_t> repeats;
+  std::vector<size_t> turns(calls.size(), 0);
+  for (size_t i = 0; i < calls.size(); ++i) {
+    Seconds(calls[i], 2, turns[i]);
+    repeats.push_back(std::max<size_t>(1, static_cast<size_t>(kSampleSeconds / Seconds(calls[i], 3, turns[i]))));
+  }
+  std::vector<std::vector<double>> seconds(calls.size());
+  for (int sample = 0; sample < samples; ++sample) {
+    for (size_t i = 0; i < calls.size(); ++i) {
+      std::this_thread::sleep_for(kRest);
+      Seconds(calls[i], 1, turns[i]);
+      seconds[i].push_back(Seconds(calls[i], repeats[i], turns[i]));
+    }
+  }
+  std::vector<Summary> summaries;
+  for (const auto& values : seconds) summaries.push_back(Summarise(values));
+  return summaries;
+}
+
+struct Operands {
+  AlignedBuffer a;        // as ours reads it
+  AlignedBuffer dense;    // as the peer reads it; empty: the same
+  AlignedBuffer b;
+  AlignedBuffer packed;
+  AlignedBuffer c;
+
+  const float* Dense() const { return dense.bytes() == 0 ? a.floats() : dense.floats(); }
+};
+
+size_t RunRows(const Shape& shape) { return shape.rows / shape.runs; }
+
+// Floats of one run: overlapping rows end together.
+size_t RunFloats(const Shape& shape) { return (RunRows(shape) - 1) * shape.stride + shape.depth; }
+
+AlignedBuffer MakeDense(const Shape& shape, const AlignedBuffer& a) {
+  if (shape.stride == shape.depth || peer::Name().empty()) return {};
+  AlignedBuffer dense(shape.rows * shape.depth * sizeof(float));
+  for (size_t row = 0; row < shape.rows; ++row) {
+    const float* from = a.floats() + row / RunRows(shape) * RunFloats(shape) + row % RunRows(shape) * shape.stride;
+    std::memcpy(dense.floats() + row * shape.depth, from, shape.depth * sizeof(float));
+  }
+  return dense;
+}
+
+size_t Sets(size_t floats) { return std::clamp<size_t>(kRotatedBytes / (floats * sizeof(float)), 2, 64); }
+
+void PrintRow(const Shape& shape, int threads, const std::vector<Summary>& times, bool has_peer) {
+  const double work = 2.0 * static_cast<double>(shape.rows) * static_cast<double>(shape.columns) *
+                      static_cast<double>(shape.depth) * 1e-9;
+  std::printf("%-44s %2d", shape.name, threads);
+  for (const Summary& time : times) std::printf("  %7.1f (%4.1f%%)", work / time.median, time.spread);
+  if (has_peer) std::printf("  %5.2f", times.back().median / times.front().median);
+  std::printf("\n");
+  std::fflush(stdout);
+}
+
+void TimeProduct(const Shape& shape, slim::ThreadPool& pool, int samples) {
+  const size_t a_floats = shape.runs * RunFloats(shape);
+  const size_t sets = Sets(a_floats + shape.depth * shape.columns + shape.rows * shape.columns);
+  std::vector<Operands> operands(sets);
+  uint32_t seed = 1;
+  for (Operands& set : operands) {
+    set.a = RandomFloats(a_floats, seed++);
+    set.dense = MakeDense(shape, set.a);
+    set.b = RandomFloats(shape.depth * shape.columns, seed++);
+    set.packed = AlignedBuffer(slim::PackedSize(shape.depth, shape.columns) * sizeof(float));
+    set.c = RandomFloats(shape.rows * shape.columns, seed++);
+    slim::Pack(set.b.floats(), shape.columns, shape.depth, shape.columns, set.packed.floats());
+  }
+  const auto multiply = [&](Operands& set, const slim::PackedMatrix& packed) {
+    slim::Product product;
+    product.a = {set.a.floats(), shape.stride, RunRows(shape), RunFloats(shape), nullptr};
+    product.rows = shape.rows;
+    product.b = packed;
+    product.c = set.c.floats();
+    product.c_stride = shape.columns;
+    slim::Multiply(product, pool);
+  };
+  const slim::PackedMatrix layout = slim::Pack(operands[0].b.floats(), shape.columns, shape.depth, shape.columns,
+                                               operands[0].packed.floats());
+  std::vector<std::function<void(size_t)>> calls;
+  calls.emplace_back([&](size_t turn) {
+    Operands& set = operands[turn % sets];
+    slim::PackedMatrix packed = layout;
+    packed.data = set.packed.floats();
+    multiply(set, packed);
+  });
+  calls.emplace_back([&](size_t turn) {
+    Operands& set = operands[turn % sets];
+    multiply(set, slim::Pack(set.b.floats(), shape.columns, shape.depth, shape.columns, set.packed.floats()));
+  });
+  if (!peer::Name().empty()) {
+    calls.emplace_back([&](size_t turn) {
+      Operands& set = operands[turn % sets];
+      peer::Multiply(false, static_cast<long>(shape.rows), static_cast<long>(shape.columns),
+                     static_cast<long>(shape.depth), set.Dense(), set.b.floats(), set.c.floats());
+    });
+  }
+  PrintRow(shape, pool.threads(), Time(calls, samples), !peer::Name().empty());
+}
+
+void TimeGradient(const Shape& shape, slim::ThreadPool& pool, int samples) {
+  const size_t a_floats = shape.runs * RunFloats(shape);
+  const size_t sets = Sets(a_floats + shape.depth * shape.columns + shape.rows * shape.columns);
+  std::vector<Operands> operands(sets);
+  uint32_t seed = 1;
+  for (Operands& set : operands) {
+    set.a = RandomFloats(a_floats, seed++);
+    set.dense = MakeDense(shape, set.a);
+    set.b = RandomFloats(shape.rows * shape.columns, seed++);
+    set.c = RandomFloats(shape.depth * shape.columns, seed++);
+  }
+  AlignedBuffer scratch(slim::WeightGradientScratchBytes(shape.depth, shape.columns, shape.rows, pool.threads()));
+  std::vector<slim::RowRun> runs(shape.runs);
+  std::vector<std::function<void(size_t)>> calls;
+  calls.emplace_back([&](size_t turn) {
+    Operands& set = operands[turn % sets];
+    for (size_t run = 0; run < shape.runs; ++run) {
+      runs[run] = {set.a.floats() + run * RunFloats(shape),
+                   set.b.floats() + run * RunRows(shape) * shape.columns, RunRows(shape)};
+    }
+    slim::WeightGradient gradient;
+    gradient.runs = runs.data();
+    gradient.run_count = runs.size();
+    gradient.a_stride = shape.stride;
+    gradient.dy_stride = shape.columns;
+    gradient.depth = shape.depth;
+    gradient.columns = shape.columns;
+    gradient.dw = set.c.floats();
+    gradient.dw_stride = shape.columns;
+    slim::ComputeWeightGradient(gradient, pool, scratch.data());
+  });
+  if (!peer::Name().empty()) {
+    calls.emplace_back([&](size_t turn) {
+      Operands& set = operands[turn % sets];
+      peer::Multiply(true, static_cast<long>(shape.depth), static_cast<long>(shape.columns),
+                     static_cast<long>(shape.rows), set.Dense(), set.b.floats(), set.c.floats());
+    });
+  }
+  PrintRow(shape, pool.threads(), Time(calls, samples), !peer::Name().empty());
+}
+
+struct Options {
+  std::vector<int> threads;
+  int samples = 15;
+  std::string only;
+  bool pin = false;
+};
+
+Options ParseOptions(int argc, char** argv) {
+  Options options;
+  for (int i = 1; i < argc; ++i) {
+    const std::string name = argv[i];
+    const auto value = [&]() -> std::string {
+      if (i + 1 < argc) return argv[++i];
+      std::fprintf(stderr, "Expected a value for %s\n", name.c_str());
+      std::exit(2);
+    };
+    if (name == "--pin") {
+      options.pin = true;
+    } else if (name == "--samples") {
+      options.samples = std::max(1, std::atoi(value().c_str()));
+    } else if (name == "--only") {
+      options.only = value();
+    } else if (name == "--threads") {
+      const std::string list = value();
+      for (size_t at = 0; at < list.size(); at = list.find(',', at) == std::string::npos ? list.size() : list.find(',', at) + 1) {
+        options.threads.push_back(std::max(1, std::atoi(list.c_str() + at)));
+      }
+    } else {
+      std::fprintf(stderr, "Expected --threads, --samples, --only or --pin but received %s\n", name.c_str());
+      std::exit(2);
+    }
+  }
+  if (options.threads.empty()) {
+    options.threads.push_back(1);
+    const int cores = static_cast<int>(std::thread::hardware_concurrency());
+    if (cores > 1) options.threads.push_back(cores);
+  }
+  return options;
+}
+
+// Keeps the process, and so the single thread of a single-core run, on core 0.
+void PinToFirstCore() {
+  cpu_set_t cores;
+  CPU_ZERO(&cores);
+  CPU_SET(0, &cores);
+  if (sched_setaffinity(0, sizeof(cores), &cores) != 0) std::perror("sched_setaffinity");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const Options options = ParseOptions(argc, argv);
+  if (options.pin) PinToFirstCore();
+  const bool has_peer = !peer::Name().empty();
+  std::printf("instruction set: %s; peer: %s; GF/s, median (quartile distance) of %d samples\n",
+              slim::NameOf(slim::ChosenCpuTarget()), has_peer ? peer::Name().c_str() : "none", options.samples);
+  for (const int threads : options.threads) {
+    slim::ThreadPool pool(threads);
+    peer::UseThreads(threads);
+    std::printf("%-44s %2s  %-15s  %-15s  %-15s  ratio\n", "", "th", "packed", "+pack", has_peer ? "peer" : "");
+    for (const Shape& shape : kProducts) {
+      if (std::string(shape.name).find(options.only) != std::string::npos) TimeProduct(shape, pool, options.samples);
+    }
+    std::printf("%-44s %2s  %-15s  %-15s  ratio\n", "", "th", "ours", has_peer ? "peer" : "");
+    for (const Shape& shape : kGradients) {
+      if (std::string(shape.name).find(options.only) != std::string::npos) TimeGradient(shape, pool, options.samples);
+    }
+  }
+  return 0;
+}
