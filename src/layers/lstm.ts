@@ -1,0 +1,242 @@
+import { boolean, checkedOptions, choice, dropoutRate, positiveInteger } from '../arguments.js';
+import { cost } from '../cost.js';
+import type { NativeBlock, NativeInitializer, NativeLstm, NativeParameterSpec } from '../native.js';
+import {
+  blocksWith,
+  type Gate,
+  isConstantGate,
+  resolveVariant,
+  type Variant,
+  type VariantDefinition,
+  type VariantName,
+  variants,
+  weightShapes,
+} from '../variants.js';
+import { checkedInitializer, type Initializer, nativeInitializer } from './initializers.js';
+import {
+  type BuiltLayer,
+  checkedParameters,
+  elements,
+  type Features,
+  frozen,
+  Layer,
+  type PresetWeights,
+  sequenceShape,
+} from './layer.js';
+import { withoutBias } from './variant-without-bias.js';
+
+/** What may stand for g, the nonlinearity of candidate and cell state; softmax is over the units. */
+export type LstmActivation = 'tanh' | 'linear' | 'sigmoid' | 'relu' | 'softmax';
+
+export type RecurrentActivation = 'sigmoid' | 'hardSigmoid';
+
+export interface LstmOptions {
+  /** Width n of the state. */
+  readonly units: number;
+  /** A published variant by name, or one of `defineVariant`. Default `'LSTM'`. */
+  readonly variant?: string | VariantDefinition;
+  /** Used twice: for the candidate and for the cell state. Default `'tanh'`. */
+  readonly activation?: LstmActivation;
+  /** Of the gates. Default `'sigmoid'`; the published runs use `'hardSigmoid'`, clip(0.2 x + 0.5, 0, 1). */
+  readonly recurrentActivation?: RecurrentActivation;
+  /** Rate at which inputs are dropped in training: a mask for each sequence and block, the same at all steps. Default 0. */
+  readonly dropout?: number;
+  /** The same for the state that the recurrent terms read. Default 0. */
+  readonly recurrentDropout?: number;
+  /** True (the default): the forget gate's bias begins at 1, where the variant has one. */
+  readonly unitForgetBias?: boolean;
+  /** False: the variant without its biases. Default true. */
+  readonly useBias?: boolean;
+  /** Default `'glorotUniform'`, over the packed array `[m, Gw·n]`. */
+  readonly kernelInitializer?: Initializer;
+  /**
+   * Default `'orthogonal'`: over the packed array `[n, Gu·n]` as Keras draws it. `recurrent_diagonal [Gd, n]` is drawn
+   * by the same initializer over its own shape: orthogonal gives it orthonormal rows, entries of about 1/sqrt(n), as
+   * the authors' code does.
+   */
+  readonly recurrentInitializer?: Initializer;
+  /** Default `'zeros'`. */
+  readonly biasInitializer?: Initializer;
+  /** True: the output is the state of every step, `[T, n]`; false (the default): that of the last one, `[n]`. */
+  readonly returnSequences?: boolean;
+  /** True: reads the sequence from its end. Default false. */
+  readonly goBackwards?: boolean;
+  /** Default true. */
+  readonly trainable?: boolean;
+  readonly name?: string;
+}
+
+export interface LstmConfig {
+  readonly units: number;
+  /** The name of a published variant, otherwise its definition. */
+  readonly variant: VariantName | Variant;
+  readonly activation: LstmActivation;
+  readonly recurrentActivation: RecurrentActivation;
+  readonly dropout: number;
+  readonly recurrentDropout: number;
+  readonly unitForgetBias: boolean;
+  readonly useBias: boolean;
+  readonly kernelInitializer: Initializer;
+  readonly recurrentInitializer: Initializer;
+  readonly biasInitializer: Initializer;
+  readonly returnSequences: boolean;
+  readonly goBackwards: boolean;
+  readonly trainable: boolean;
+}
+
+/** One direction of a recurrence in its place in a model. */
+export interface BuiltDirection {
+  readonly spec: NativeLstm;
+  readonly parameters: readonly NativeParameterSpec[];
+  readonly presets: readonly PresetWeights[];
+  /** For all steps of one sample. */
+  readonly macs: number;
+}
+
+/**
+ * `[T, m]` to `[n]`, with returnSequences to `[T, n]`. Arrays, those the variant has: `kernel [m, Gw·n]`,
+ * `recurrent_kernel [n, Gu·n]`, `recurrent_diagonal [Gd, n]`, `bias [Gb·n]`, blocks in the order i, f, c, o.
+ */
+export class Lstm extends Layer<LstmConfig> {
+  readonly kind = 'lstm';
+  /** The terms of the cell, biases left out where `useBias` is false. */
+  readonly variant: Variant;
+
+  constructor(options: LstmOptions) {
+    const given = checkedOptions(
+      options,
+      [
+        'units',
+        'variant',
+        'activation',
+        'recurrentActivation',
+        'dropout',
+        'recurrentDropout',
+        'unitForgetBias',
+        'useBias',
+        'kernelInitializer',
+        'recurrentInitializer',
+        'biasInitializer',
+        'returnSequences',
+        'goBackwards',
+        'trainable',
+        'name',
+      ],
+      'layers.lstm',
+    );
+    const { activation = 'tanh', recurrentActivation = 'sigmoid', dropout = 0, recurrentDropout = 0 } = given;
+    const { unitForgetBias = true, useBias = true, kernelInitializer = 'glorotUniform' } = given;
+    const { recurrentInitializer = 'orthogonal', biasInitializer = 'zeros' } = given;
+    const { returnSequences = false, goBackwards = false, trainable = true } = given;
+    const variant = resolveVariant(given.variant ?? 'LSTM');
+    super(given.name, {
+      units: positiveInteger(given.units, 'units'),
+      variant: isPublished(variant) ? variant.name : variant,
+      activation: choice(activation, 'activation', ['tanh', 'linear', 'sigmoid', 'relu', 'softmax']),
+      recurrentActivation: choice(recurrentActivation, 'recurrentActivation', ['sigmoid', 'hardSigmoid']),
+      dropout: dropoutRate(dropout, 'dropout'),
+      recurrentDropout: dropoutRate(recurrentDropout, 'recurrentDropout'),
+      unitForgetBias: boolean(unitForgetBias, 'unitForgetBias'),
+      useBias: boolean(useBias, 'useBias'),
+      kernelInitializer: checkedInitializer(kernelInitializer, 'kernelInitializer'),
+      recurrentInitializer: checkedInitializer(recurrentInitializer, 'recurrentInitializer'),
+      biasInitializer: checkedInitializer(biasInitializer, 'biasInitializer'),
+      returnSequences: boolean(returnSequences, 'returnSequences'),
+      goBackwards: boolean(goBackwards, 'goBackwards'),
+      trainable: boolean(trainable, 'trainable'),
+    });
+    this.variant = this.config.useBias ? variant : withoutBias(variant);
+  }
+
+  override build(name: string, input: Features): BuiltLayer {
+    const { units, returnSequences } = this.config;
+    const [steps] = sequenceShape(input, name);
+    const { spec, parameters, presets, macs } = this.buildDirection(name, input);
+    const shape = returnSequences ? [steps, units] : [units];
+    elements(shape, `the output of layer ${name}`);
+    return {
+      spec: { kind: this.kind, name, ...spec, parameters },
+      output: { shape, tokens: false, maskedBy: returnSequences ? input.maskedBy : null },
+      presets,
+      macs,
+    };
+  }
+
+  /** The recurrence under `prefix`, which is the layer's name, and the direction's where there are two. */
+  buildDirection(prefix: string, input: Features, goBackwards: boolean = this.config.goBackwards): BuiltDirection {
+    const [steps, inputSize] = sequenceShape(input, prefix);
+    const { units, activation, recurrentActivation, dropout, recurrentDropout, returnSequences, trainable } =
+      this.config;
+    const { inputMacs, recurrentMacs } = cost(this.variant, { inputSize, units });
+    const parameters = weightShapes(this.variant, inputSize, units).map(({ name: array, shape }) => ({
+      name: `${prefix}/${array}`,
+      shape,
+      initializer: array === 'bias' ? this.#biasInitializer() : nativeInitializer(this.#matrixInitializer(array)),
+      trainable,
+    }));
+    return {
+      spec: {
+        units,
+        blocks: [
+          nativeBlock(this.variant.input),
+          nativeBlock(this.variant.forget),
+          nativeBlock(this.variant.candidate),
+          nativeBlock(this.variant.output),
+        ],
+        activation,
+        recurrentActivation,
+        dropout,
+        recurrentDropout,
+        returnSequences,
+        goBackwards,
+      },
+      parameters: checkedParameters(parameters),
+      presets: this.#forgetBiasPreset(prefix),
+      macs: steps * (inputMacs + recurrentMacs),
+    };
+  }
+
+  #matrixInitializer(array: 'kernel' | 'recurrent_kernel' | 'recurrent_diagonal'): Initializer {
+    return array === 'kernel' ? this.config.kernelInitializer : this.config.recurrentInitializer;
+  }
+
+  /** The forget gate's place among the biases, where it begins at 1; null where it does not. */
+  #unitBias(): { readonly from: number; readonly to: number } | null {
+    const { unitForgetBias, units } = this.config;
+    const position = blocksWith(this.variant, 'bias').indexOf('forget');
+    return unitForgetBias && position >= 0 ? { from: position * units, to: (position + 1) * units } : null;
+  }
+
+  #biasInitializer(): NativeInitializer {
+    const unit = this.#unitBias();
+    const { biasInitializer } = this.config;
+    if (unit === null || biasInitializer !== 'zeros') return nativeInitializer(biasInitializer);
+    return { kind: 'lstmBias', onesFrom: unit.from, onesTo: unit.to };
+  }
+
+  /** As in Keras, a forget bias of 1 takes precedence over what the initializer draws for the other blocks. */
+  #forgetBiasPreset(prefix: string): PresetWeights[] {
+    const unit = this.#unitBias();
+    if (unit === null || this.config.biasInitializer === 'zeros') return [];
+    return [{ parameter: `${prefix}/bias`, offset: unit.from, values: new Float32Array(unit.to - unit.from).fill(1) }];
+  }
+}
+
+function isPublished(variant: Variant): variant is Variant & { readonly name: VariantName } {
+  return Object.hasOwn(variants, variant.name);
+}
+
+function nativeBlock(gate: Gate): NativeBlock {
+  if (isConstantGate(gate)) return { constant: gate.constant };
+  return { input: gate.input, recurrent: gate.recurrent, bias: gate.bias };
+}
+
+/**
+ * A recurrent layer: the standard LSTM or any slim variant of it, `[N, T, m]` to `[N, units]`.
+ *
+ * @throws InvalidArgumentError for options that are missing, unknown or out of range, an unknown variant or activation
+ *   (with the nearest name), and a variant that has nothing left without its biases.
+ */
+export function lstm(options: LstmOptions): Lstm {
+  return frozen(new Lstm(options));
+}
