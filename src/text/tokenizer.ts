@@ -1,0 +1,249 @@
+import { BusyError, InvalidArgumentError, InvalidDataError } from '../errors.js';
+import { expectation } from '../expectation.js';
+import { checkBoolean, checkNonEmptyString, checkOptionNames, checkPositiveInteger, checkString } from './options.js';
+import { runAtOnce, runInSlices, type Work } from './slices.js';
+import { Vocabulary } from './vocabulary.js';
+import { type WordScanner, wordScanner } from './words.js';
+
+/** What Keras replaces with `split` unless told otherwise: punctuation without the apostrophe, tab and newline. */
+export const DEFAULT_FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n';
+
+export interface TokenizerOptions {
+  /** Ids of this size and more are left out of sequences; all words are kept if this is not given. */
+  numWords?: number | undefined;
+  /** Every one of these characters separates words. The default is Keras': {@link DEFAULT_FILTERS}. */
+  filters?: string | undefined;
+  /** Whether letters are made lower case; true by default. */
+  lower?: boolean | undefined;
+  /** What separates words besides `filters`; one space by default. */
+  split?: string | undefined;
+  /** Gets id 1 and stands in sequences for every unknown or rare word, which are else left out. */
+  oovToken?: string | undefined;
+  /** Whether every character is a word; false by default. */
+  charLevel?: boolean | undefined;
+}
+
+/** All options with their defaults filled in. */
+export interface TokenizerRules {
+  readonly numWords: number | undefined;
+  readonly filters: string;
+  readonly lower: boolean;
+  readonly split: string;
+  readonly oovToken: string | undefined;
+  readonly charLevel: boolean;
+}
+
+/** A text, or its words if the caller has separated them: those are taken as they are, but for the lower case. */
+export type Text = string | readonly string[];
+
+export interface AsyncOptions {
+  /** Rejects the promise with the signal's reason. */
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * A tokenizer by the rules of Keras' `Tokenizer` (keras/src/legacy/preprocessing/text.py), to be fitted on texts:
+ *
+ * 1. the text is made lower case; each character of `filters` becomes `split`; the text is cut at `split`; empty words drop out;
+ * 2. words get the ids 1, 2, ... by falling count over all fitted texts, words of one count in the order first seen;
+ *    id 0 is nobody's, it pads;
+ * 3. in sequences, words never seen and words with an id of `numWords` or more are left out, or become `oovToken`.
+ *
+ * The apostrophe and the carriage return are letters under the default filters, as in Keras.
+ *
+ * Lower case is `String.prototype.toLowerCase`, which agrees with Python's `str.lower` on every character that both know
+ * (both follow Unicode's full mapping, with the word-final sigma); they differ only in letters that one side's Unicode
+ * version lacks. Under Python 2, Keras' `lower` changed nothing outside ASCII.
+ *
+ * @throws InvalidArgumentError
+ */
+export function tokenizer(options: TokenizerOptions = {}): Tokenizer {
+  return new Tokenizer(checkedRules(options));
+}
+
+const OPTION_NAMES = ['numWords', 'filters', 'lower', 'split', 'oovToken', 'charLevel'];
+
+/** @throws InvalidArgumentError */
+export function checkedRules(options: TokenizerOptions): TokenizerRules {
+  checkOptionNames('tokenizer', options, OPTION_NAMES);
+  const { numWords, filters = DEFAULT_FILTERS, lower = true, split = ' ', oovToken, charLevel = false } = options;
+  if (numWords !== undefined) checkPositiveInteger('numWords', numWords);
+  checkString('filters', filters);
+  checkBoolean('lower', lower);
+  checkNonEmptyString('split', split);
+  if (oovToken !== undefined) checkNonEmptyString('oovToken', oovToken);
+  checkBoolean('charLevel', charLevel);
+  return { numWords, filters, lower, split, oovToken, charLevel };
+}
+
+export const JSON_FORMAT = 'slim-lstm tokenizer';
+export const JSON_VERSION = 1;
+
+/** A tokenizer as plain data. */
+export interface TokenizerJSON {
+  format: string;
+  version: number;
+  options: TokenizerOptions;
+  documentCount: number;
+  /** In the order first seen; the ids follow from the counts. */
+  words: readonly string[];
+  counts: readonly number[];
+}
+
+/** Made by {@link tokenizer} and `tokenizerFromJSON`. */
+export class Tokenizer {
+  readonly rules: TokenizerRules;
+  readonly #scan: WordScanner;
+  #vocabulary: Vocabulary;
+  #documentCount: number;
+  #fitting = false;
+
+  /** `vocabulary` is ranked. */
+  constructor(rules: TokenizerRules, vocabulary = new Vocabulary(), documentCount = 0) {
+    this.rules = rules;
+    this.#scan = wordScanner(rules);
+    this.#vocabulary = vocabulary;
+    this.#documentCount = documentCount;
+  }
+
+  /** Word to id, in the order of the ids, all of them: those of `numWords` and more too, as in Keras. */
+  get wordIndex(): ReadonlyMap<string, number> {
+    return this.#vocabulary.index;
+  }
+
+  /** Word to number of occurrences, in the order in which the words were first seen. A copy. */
+  get wordCounts(): Map<string, number> {
+    const { words, counts } = this.#vocabulary;
+    return new Map(words.map((word, i) => [word, counts[i] as number]));
+  }
+
+  /** The number of texts fitted. */
+  get documentCount(): number {
+    return this.#documentCount;
+  }
+
+  /**
+   * Counts the words of `texts`, on top of those fitted before, and gives the ids anew.
+   *
+   * @throws InvalidDataError for a text that is no string; the tokenizer is then as it was.
+   */
+  fitOnTexts(texts: Iterable<Text>): void {
+    runAtOnce(this.#fit(texts));
+  }
+
+  /** {@link fitOnTexts} in slices that leave the event loop free; the tokenizer changes at the end, or not at all. */
+  async fitOnTextsAsync(texts: Iterable<Text>, { signal }: AsyncOptions = {}): Promise<void> {
+    const work = this.#fit(texts);
+    try {
+      await runInSlices(work, signal);
+    } finally {
+      work.return();
+    }
+  }
+
+  /**
+   * The ids of each text's words. A text without a known word gives an empty sequence.
+   *
+   * @throws InvalidDataError for a text that is no string.
+   * @throws InvalidArgumentError if no text was fitted yet.
+   */
+  textsToSequences(texts: Iterable<Text>): number[][] {
+    return runAtOnce(this.#encode(texts));
+  }
+
+  /** {@link textsToSequences} in slices that leave the event loop free. */
+  async textsToSequencesAsync(texts: Iterable<Text>, { signal }: AsyncOptions = {}): Promise<number[][]> {
+    return runInSlices(this.#encode(texts), signal);
+  }
+
+  /** The words of each sequence, with spaces between; ids without a word are left out, or become `oovToken`. */
+  sequencesToTexts(sequences: Iterable<Iterable<number>>): string[] {
+    const { numWords = Number.POSITIVE_INFINITY, oovToken } = this.rules;
+    const words = new Map<number, string>();
+    for (const [word, id] of this.wordIndex) if (id < numWords) words.set(id, word);
+    return Array.from(sequences, (sequence) => {
+      const found: string[] = [];
+      for (const id of sequence) {
+        const word = words.get(id) ?? oovToken;
+        if (word !== undefined) found.push(word);
+      }
+      return found.join(' ');
+    });
+  }
+
+  /** The rules and the vocabulary as plain data for `JSON.stringify`; `tokenizerFromJSON` makes the same tokenizer of it. */
+  toJSON(): TokenizerJSON {
+    const { words, counts } = this.#vocabulary;
+    return {
+      format: JSON_FORMAT,
+      version: JSON_VERSION,
+      options: { ...this.rules },
+      documentCount: this.#documentCount,
+      words: [...words],
+      counts: [...counts],
+    };
+  }
+
+  *#fit(texts: Iterable<Text>): Work<void> {
+    checkTexts(texts);
+    if (this.#fitting) throw new BusyError('The tokenizer is being fitted already; wait for the promise of that call');
+    this.#fitting = true;
+    try {
+      const vocabulary = yield* this.#vocabulary.copy();
+      const count = (word: string) => vocabulary.add(word);
+      let documents = 0;
+      for (const text of texts) {
+        yield* this.#words(text, documents, count);
+        documents++;
+      }
+      yield* vocabulary.rank(this.rules.oovToken);
+      this.#vocabulary = vocabulary;
+      this.#documentCount += documents;
+    } finally {
+      this.#fitting = false;
+    }
+  }
+
+  *#encode(texts: Iterable<Text>): Work<number[][]> {
+    checkTexts(texts);
+    if (this.#documentCount === 0) {
+      throw new InvalidArgumentError('The tokenizer has no vocabulary yet; call fitOnTexts first');
+    }
+    const { numWords = Number.POSITIVE_INFINITY, oovToken } = this.rules;
+    const { index } = this.#vocabulary;
+    const oovId = oovToken === undefined ? undefined : index.get(oovToken);
+    const sequences: number[][] = [];
+    let sequence: number[] = [];
+    const append = (word: string) => {
+      const id = index.get(word);
+      if (id !== undefined && id < numWords) sequence.push(id);
+      else if (oovId !== undefined) sequence.push(oovId);
+    };
+    for (const text of texts) {
+      sequence = [];
+      yield* this.#words(text, sequences.length, append);
+      sequences.push(sequence);
+    }
+    return sequences;
+  }
+
+  *#words(text: Text, number: number, take: (word: string) => void): Work<void> {
+    if (typeof text === 'string') {
+      yield* this.#scan(text, take);
+      return;
+    }
+    if (!Array.isArray(text)) throw new InvalidDataError(expectation('a string', `texts[${number}]`, text));
+    for (let i = 0; i < text.length; i++) {
+      const word: unknown = text[i];
+      if (typeof word !== 'string') throw new InvalidDataError(expectation('a string', `texts[${number}][${i}]`, word));
+      take(this.rules.lower ? word.toLowerCase() : word);
+    }
+    yield;
+  }
+}
+
+// A string is iterable too, by characters, which nobody means.
+function checkTexts(texts: unknown): void {
+  const isIterable = typeof texts === 'object' && texts !== null && Symbol.iterator in texts;
+  if (!isIterable) throw new InvalidArgumentError(expectation('an array of strings', 'texts', texts));
+}
