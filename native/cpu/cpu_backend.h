@@ -8,8 +8,8 @@
 namespace slim {
 
 struct CpuDescription {
-  std::string target;    // the instruction set chosen, such as "AVX-512"
-  int cores;             // that this process may run on
+  std::string target;  // the instruction set chosen, such as "AVX-512"
+  int cores;           // that this process may run on
 };
 
 CpuDescription CpuInfo();

@@ -1,0 +1,188 @@
+#include "cpu/activation.h"
+
+#include <algorithm>
+
+#include "cpu/parallel_range.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "cpu/activation.cc"
+#include "cpu/dispatch.h"
+#include "cpu/math-inl.h"
+#include "cpu/simd-inl.h"
+#include "hwy/foreach_target.h"
+
+#ifndef SLIM_ACTIVATION_TABLE
+#define SLIM_ACTIVATION_TABLE
+namespace slim {
+struct ActivationTable {
+  void (*apply)(Activation activation, size_t count, const float* x, float* y);
+  void (*apply_derivative)(Activation activation, size_t count, const float* y, const float* dy, float* dx);
+  void (*softmax_row)(size_t width, const float* x, float* y);
+  void (*softmax_row_backward)(size_t width, const float* y, const float* dy, float* dx);
+};
+}  // namespace slim
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace slim::HWY_NAMESPACE {
+namespace {
+
+// y / y' of each elementwise activation: the function of x, and the derivative told from the output.
+struct LinearFunction {
+  HWY_INLINE Floats Value(Floats x) const { return x; }
+  HWY_INLINE Floats Derivative(Floats) const { return hn::Set(kFloats, 1.0f); }
+};
+struct ReluFunction {
+  HWY_INLINE Floats Value(Floats x) const { return Relu(x); }
+  HWY_INLINE Floats Derivative(Floats y) const {
+    return hn::IfThenElseZero(hn::Gt(y, hn::Zero(kFloats)), hn::Set(kFloats, 1.0f));
+  }
+};
+struct TanhFunction {
+  HWY_INLINE Floats Value(Floats x) const { return Tanh(x); }
+  HWY_INLINE Floats Derivative(Floats y) const { return hn::NegMulAdd(y, y, hn::Set(kFloats, 1.0f)); }
+};
+struct SigmoidFunction {
+  HWY_INLINE Floats Value(Floats x) const { return Sigmoid(x); }
+  HWY_INLINE Floats Derivative(Floats y) const { return hn::Mul(y, hn::Sub(hn::Set(kFloats, 1.0f), y)); }
+};
+struct HardSigmoidFunction {
+  HWY_INLINE Floats Value(Floats x) const { return HardSigmoid(x); }
+  HWY_INLINE Floats Derivative(Floats y) const {
+    const FloatMask inside = hn::And(hn::Gt(y, hn::Zero(kFloats)), hn::Lt(y, hn::Set(kFloats, 1.0f)));
+    return hn::IfThenElseZero(inside, hn::Set(kFloats, 0.2f));
+  }
+};
+
+template <class Function>
+void Forward(size_t count, const float* x, float* y) {
+  const Function function;
+  ForEachVector(count, [&](size_t i, size_t lanes)
+                           HWY_ATTR { StoreFirst(function.Value(LoadFirst(x + i, lanes)), y + i, lanes); });
+}
+
+template <class Function>
+void Backward(size_t count, const float* y, const float* dy, float* dx) {
+  const Function function;
+  ForEachVector(count, [&](size_t i, size_t lanes) HWY_ATTR {
+    const Floats derivative = function.Derivative(LoadFirst(y + i, lanes));
+    StoreFirst(hn::Mul(LoadFirst(dy + i, lanes), derivative), dx + i, lanes);
+  });
+}
+
+void Apply(Activation activation, size_t count, const float* x, float* y) {
+  switch (activation) {
+    case Activation::kRelu:
+      return Forward<ReluFunction>(count, x, y);
+    case Activation::kTanh:
+      return Forward<TanhFunction>(count, x, y);
+    case Activation::kSigmoid:
+      return Forward<SigmoidFunction>(count, x, y);
+    case Activation::kHardSigmoid:
+      return Forward<HardSigmoidFunction>(count, x, y);
+    case Activation::kLinear:
+    case Activation::kSoftmax:
+      return Forward<LinearFunction>(count, x, y);
+  }
+}
+
+void ApplyDerivative(Activation activation, size_t count, const float* y, const float* dy, float* dx) {
+  switch (activation) {
+    case Activation::kRelu:
+      return Backward<ReluFunction>(count, y, dy, dx);
+    case Activation::kTanh:
+      return Backward<TanhFunction>(count, y, dy, dx);
+    case Activation::kSigmoid:
+      return Backward<SigmoidFunction>(count, y, dy, dx);
+    case Activation::kHardSigmoid:
+      return Backward<HardSigmoidFunction>(count, y, dy, dx);
+    case Activation::kLinear:
+    case Activation::kSoftmax:
+      return Backward<LinearFunction>(count, y, dy, dx);
+  }
+}
+
+// The largest is subtracted first, so that no exponential overflows.
+void SoftmaxRow(size_t width, const float* x, float* y) {
+  float largest = x[0];
+  for (size_t i = 1; i < width; ++i) largest = std::max(largest, x[i]);
+  const Floats shift = hn::Set(kFloats, largest);
+  Floats sums = hn::Zero(kFloats);
+  ForEachVector(width, [&](size_t i, size_t lanes) HWY_ATTR {
+    const Floats e = Exp(hn::Sub(LoadFirst(x + i, lanes), shift));
+    StoreFirst(e, y + i, lanes);
+    sums = hn::Add(sums, hn::IfThenElseZero(hn::FirstN(kFloats, lanes), e));
+  });
+  const Floats scale = hn::Div(hn::Set(kFloats, 1.0f), hn::SumOfLanes(kFloats, sums));
+  ForEachVector(width, [&](size_t i, size_t lanes)
+                           HWY_ATTR { StoreFirst(hn::Mul(LoadFirst(y + i, lanes), scale), y + i, lanes); });
+}
+
+// dx = y (dy - sum(dy y))
+void SoftmaxRowBackward(size_t width, const float* y, const float* dy, float* dx) {
+  Floats sums = hn::Zero(kFloats);
+  ForEachVector(width, [&](size_t i, size_t lanes)
+                           HWY_ATTR { sums = hn::MulAdd(LoadFirst(y + i, lanes), LoadFirst(dy + i, lanes), sums); });
+  const Floats mean = hn::SumOfLanes(kFloats, sums);
+  ForEachVector(width, [&](size_t i, size_t lanes) HWY_ATTR {
+    const Floats centered = hn::Sub(LoadFirst(dy + i, lanes), mean);
+    StoreFirst(hn::Mul(LoadFirst(y + i, lanes), centered), dx + i, lanes);
+  });
+}
+
+}  // namespace
+
+extern const ActivationTable kActivationTable;
+const ActivationTable kActivationTable = {Apply, ApplyDerivative, SoftmaxRow, SoftmaxRowBackward};
+
+}  // namespace slim::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace slim {
+
+SLIM_CHOOSE_TABLE(ActivationTable, kActivationTable)
+
+namespace {
+
+size_t RowsPerTask(size_t width) { return std::max<size_t>(1, kElementsPerTask / width); }
+
+}  // namespace
+
+void ActivationForward(ThreadPool& pool, Activation activation, int64_t rows, int64_t width, const float* x, float* y) {
+  const ActivationTable& table = ChosenActivationTable();
+  const size_t row_width = static_cast<size_t>(width);
+  if (activation != Activation::kSoftmax) {
+    ParallelRange(pool, static_cast<size_t>(rows) * row_width, kElementsPerTask,
+                  [&](size_t begin, size_t end) { table.apply(activation, end - begin, x + begin, y + begin); });
+    return;
+  }
+  ParallelRange(pool, static_cast<size_t>(rows), RowsPerTask(row_width), [&](size_t begin, size_t end) {
+    for (size_t row = begin; row < end; ++row) table.softmax_row(row_width, x + row * row_width, y + row * row_width);
+  });
+}
+
+void ActivationBackward(ThreadPool& pool, Activation activation, int64_t rows, int64_t width, const float* y,
+                        const float* dy, float* dx) {
+  const ActivationTable& table = ChosenActivationTable();
+  const size_t row_width = static_cast<size_t>(width);
+  if (activation != Activation::kSoftmax) {
+    ParallelRange(pool, static_cast<size_t>(rows) * row_width, kElementsPerTask, [&](size_t begin, size_t end) {
+      table.apply_derivative(activation, end - begin, y + begin, dy + begin, dx + begin);
+    });
+    return;
+  }
+  ParallelRange(pool, static_cast<size_t>(rows), RowsPerTask(row_width), [&](size_t begin, size_t end) {
+    for (size_t row = begin; row < end; ++row) {
+      const size_t at = row * row_width;
+      table.softmax_row_backward(row_width, y + at, dy + at, dx + at);
+    }
+  });
+}
+
+void MultiplyByDerivative(Activation activation, int64_t count, const float* y, const float* dy, float* dx) {
+  ChosenActivationTable().apply_derivative(activation, static_cast<size_t>(count), y, dy, dx);
+}
+
+}  // namespace slim
+#endif  // HWY_ONCE
