@@ -1,6 +1,7 @@
 #include "program/memory_plan.h"
 
 #include <algorithm>
+#include <iterator>
 #include <numeric>
 
 namespace slim {
