@@ -7,9 +7,10 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/activation.cc"
 #include "cpu/dispatch.h"
+#include "hwy/foreach_target.h"
+// Compiled once a target, so after foreach_target.h:
 #include "cpu/math-inl.h"
 #include "cpu/simd-inl.h"
-#include "hwy/foreach_target.h"
 
 #ifndef SLIM_ACTIVATION_TABLE
 #define SLIM_ACTIVATION_TABLE

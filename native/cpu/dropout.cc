@@ -8,9 +8,10 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/dropout.cc"
 #include "cpu/dispatch.h"
+#include "hwy/foreach_target.h"
+// Compiled once a target, so after foreach_target.h:
 #include "cpu/philox-inl.h"
 #include "cpu/simd-inl.h"
-#include "hwy/foreach_target.h"
 
 #ifndef SLIM_DROPOUT_TABLE
 #define SLIM_DROPOUT_TABLE

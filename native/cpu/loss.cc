@@ -8,9 +8,10 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/loss.cc"
 #include "cpu/dispatch.h"
+#include "hwy/foreach_target.h"
+// Compiled once a target, so after foreach_target.h:
 #include "cpu/math-inl.h"
 #include "cpu/simd-inl.h"
-#include "hwy/foreach_target.h"
 
 #ifndef SLIM_LOSS_TABLE
 #define SLIM_LOSS_TABLE

@@ -9,8 +9,9 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/optimizer.cc"
 #include "cpu/dispatch.h"
-#include "cpu/simd-inl.h"
 #include "hwy/foreach_target.h"
+// Compiled once a target, so after foreach_target.h:
+#include "cpu/simd-inl.h"
 
 #ifndef SLIM_OPTIMIZER_TABLE
 #define SLIM_OPTIMIZER_TABLE
