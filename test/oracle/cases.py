@@ -73,14 +73,21 @@ def lstm(units, variant, **options):
     return {"type": "lstm", "units": units, "variant": variant, **options}
 
 
+def tail_of(layer, masked):
+    """What makes a vector of a sequence. A mask ends in a recurrent layer alone."""
+    if not layer.get("returnSequences"):
+        return []
+    return [lstm(3, "LSTM3")] if masked else [{"type": "flatten"}]
+
+
 def on_values(layer, steps, batch, inputs, **case):
-    tail = [{"type": "flatten"}] if layer.get("returnSequences") else []
+    tail = tail_of(layer, False)
     return {"layers": [layer, *tail], "inputShape": [steps, inputs], "batch": batch, "loss": "meanSquaredError", **case}
 
 
 def on_tokens(layer, steps, batch, inputs, mask_zero, vocabulary=11, **case):
     embedding = {"type": "embedding", "inputDim": vocabulary, "outputDim": inputs, "maskZero": mask_zero}
-    tail = [{"type": "flatten"}] if layer.get("returnSequences") else []
+    tail = tail_of(layer, mask_zero)
     return {
         "layers": [embedding, layer, *tail], "inputShape": [steps], "batch": batch, "tokens": "mixed",
         "loss": "meanSquaredError", **case,
@@ -94,8 +101,9 @@ def grid():
         product(PUBLISHED, ACTIVATIONS, ("sigmoid", "hardSigmoid"), (False, True), (False, True), (False, True))
     ):
         layer = lstm(5, variant, activation=activation, recurrentActivation=recurrent, goBackwards=backwards)
-        # The last state alone and the whole sequence by turns, so that each meets every value of every option.
-        if bin(number).count("1") % 2:
+        # The last state alone and the whole sequence by turns, so that each meets every value of every option; but a
+        # sequence that is given backwards no longer fits its mask, in Keras neither.
+        if bin(number).count("1") % 2 and not (backwards and masking):
             layer["returnSequences"] = True
         if dropout:
             layer.update(dropout=0.25, recurrentDropout=0.4)
@@ -138,7 +146,7 @@ def family():
             recurrent = ("sigmoid", "hardSigmoid")[(v + k) % 2]
             backwards, dropout, masking = (v + k // 2) % 2 == 1, (v + k) % 3 != 0, (v + 2 * k) % 3 == 0
             layer = lstm(5, variant, activation=activation, recurrentActivation=recurrent, goBackwards=backwards)
-            if (v + k) % 4 < 2:
+            if (v + k) % 4 < 2 and not (backwards and masking):
                 layer["returnSequences"] = True
             if dropout:
                 layer.update(dropout=0.25, recurrentDropout=0.4)
@@ -163,7 +171,9 @@ def embedded():
     for v, variant in enumerate(("LSTM", "LSTM2", "LSTM3", "LSTM4a", "LSTM10", "LSTM_C6", CUSTOM[0], CUSTOM[5])):
         for k, (vocabulary, t, b, m, n) in enumerate(((11, 37, 33, 7, 17), (997, 37, 3, 100, 64))):
             mask_zero, dropout = (v + k) % 2 == 0, (v // 2) % 2 == 1
-            layer = lstm(n, variant, goBackwards=(v + k) % 2 == 1, returnSequences=v % 3 == 0)
+            backwards = (v // 3 + k) % 2 == 1
+            sequences = v % 3 == 0 and not (mask_zero and backwards)
+            layer = lstm(n, variant, goBackwards=backwards, returnSequences=sequences)
             if dropout:
                 layer.update(dropout=0.2, recurrentDropout=0.3)
             words = [name_of(variant), f"vocabulary {vocabulary}", f"n = {n}", f"T = {t}", f"B = {b}", f"m = {m}"]

@@ -70,7 +70,7 @@ def keras_layer(options):
             options["poolSize"], strides=options.get("strides"), padding=options.get("padding", "valid")
         )
     if kind == "globalMaxPooling1d":
-        return keras.layers.GlobalMaxPooling1D(keepdims=options.get("keepDims", False))
+        return keras.layers.GlobalMaxPooling1D(keepdims=options.get("keepdims", False))
     if kind in ("dropout", "spatialDropout1d"):
         return {"dropout": keras.layers.Dropout, "spatialDropout1d": keras.layers.SpatialDropout1D}[kind](options["rate"])
     if kind == "lstm":

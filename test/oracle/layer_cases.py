@@ -1,6 +1,6 @@
 """Cases of the layers besides the LSTM, of stacks of layers and of the losses; `cases.py` tells what a case is."""
 
-from cases import CUSTOM, lstm
+from cases import CUSTOM, lstm, tail_of
 
 FLATTEN = {"type": "flatten"}
 
@@ -73,7 +73,7 @@ def pooling():
         cases.append(
             dict(
                 name=f"globalMaxPooling1d{', dimensions kept' if keep else ''}",
-                layers=[{"type": "globalMaxPooling1d", "keepDims": keep}, *tail],
+                layers=[{"type": "globalMaxPooling1d", "keepdims": keep}, *tail],
                 inputShape=[37, 7], batch=3, loss="meanSquaredError",
             )
         )  # fmt: skip
@@ -161,7 +161,7 @@ def bidirectional():
                 words = ["bidirectional", inner["variant"], merge]
                 words += [word for word, on in (("sequences", sequences), ("masking", masking), ("dropout", dropout)) if on]
                 case = dict(
-                    name=", ".join(words), layers=[*embedding, layer, *([FLATTEN] if sequences else [])],
+                    name=", ".join(words), layers=[*embedding, layer, *tail_of(inner, masking)],
                     inputShape=[4] if masking else [4, 3], batch=3, loss="meanSquaredError", training=dropout, seed=k,
                 )  # fmt: skip
                 cases.append(case | ({"tokens": "mixed"} if masking else {}))
@@ -172,7 +172,7 @@ def bidirectional():
         ("of a variant of one's own", lstm(17, CUSTOM[0], returnSequences=True), (5, 4, 3)),
         ("round a backward layer", lstm(5, "LSTM3", goBackwards=True, returnSequences=True), (4, 3, 3)),
     ):
-        layers = [{"type": "bidirectional", "layer": inner}, *([FLATTEN] if inner.get("returnSequences") else [])]
+        layers = [{"type": "bidirectional", "layer": inner}, *tail_of(inner, False)]
         cases.append(
             dict(
                 name=f"bidirectional {name}", layers=layers, inputShape=[t, m], batch=b, loss="meanSquaredError",
@@ -210,7 +210,7 @@ def stacks():
                 {"type": "dense", "units": 5, "activation": "tanh"},
                 lstm(5, "LSTM2", returnSequences=True),
                 {"type": "activation", "activation": "sigmoid"},
-                {"type": "globalMaxPooling1d"},
+                lstm(7, "LSTM"),
                 {"type": "dense", "units": 3, "activation": "softmax"},
             ],
             batch=5, loss="categoricalCrossentropy",

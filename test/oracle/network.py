@@ -90,11 +90,11 @@ class MaxPooling1d(Layer):
 
 class GlobalMaxPooling1d(Layer):
     def build(self, shape):
-        return (1, shape[1]) if self.options.get("keepDims") else shape[1:]
+        return (1, shape[1]) if self.options.get("keepdims") else shape[1:]
 
     def call(self, x, mask, weights, run):
         y = ref.max_pooling1d(x, x.shape[1], x.shape[1], "valid", run.kinks)
-        return (y if self.options.get("keepDims") else y[:, 0]), None
+        return (y if self.options.get("keepdims") else y[:, 0]), None
 
 
 class Dropout(Layer):
