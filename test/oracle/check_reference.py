@@ -29,13 +29,14 @@ TOLERANCE = 1e-7
 SEED = 1
 
 
-def hard_sigmoid(x):
-    """Keras 2's; Keras 3 has changed it."""
+# Bidirectional makes its layers anew from their configuration, where the function is a name.
+@keras.saving.register_keras_serializable()
+def hard_sigmoid_of_keras_2(x):
     return keras.ops.clip(0.2 * x + 0.5, 0.0, 1.0)
 
 
 def activation(name):
-    return hard_sigmoid if name == "hardSigmoid" else name
+    return hard_sigmoid_of_keras_2 if name == "hardSigmoid" else name
 
 
 class NotInKeras(Exception):

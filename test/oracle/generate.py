@@ -28,6 +28,7 @@ GROUPS = {
     "simple-layers": layer_cases.simple,
     "bidirectional": layer_cases.bidirectional,
     "stacks": layer_cases.stacks,
+    "published-network": layer_cases.published_network,
     "losses": layer_cases.losses,
 }
 

@@ -238,6 +238,33 @@ def stacks():
     return cases
 
 
+def published_network():
+    """The network of Kent and Salem at its own size but for the vocabulary. With a quarter of a million arguments of relu
+    none of the data keeps clear of the kinks, so these cases ask for no margin and the tests allow them more."""
+    cases = []
+    for variant, activation in (("LSTM", "tanh"), ("LSTM1", "relu"), ("LSTM2", "sigmoid"), ("LSTM3", "linear"), ("LSTM3", "softmax")):
+        inner = lstm(
+            128, variant, activation=activation, recurrentActivation="hardSigmoid", dropout=0.2, recurrentDropout=0.3
+        )
+        layers = [{"type": "embedding", "inputDim": 300, "outputDim": 100}]
+        for _ in range(3):
+            layers.append({"type": "conv1d", "filters": 128, "kernelSize": 5, "activation": "relu"})
+            layers.append({"type": "maxPooling1d", "poolSize": 5})
+            layers.append({"type": "dropout", "rate": 0.2})
+        layers += [
+            {"type": "bidirectional", "layer": inner},
+            {"type": "dense", "units": 128, "activation": "relu"},
+            {"type": "dense", "units": 20, "activation": "softmax"},
+        ]
+        cases.append(
+            dict(
+                name=f"{variant}, {activation}", layers=layers, inputShape=[1000], batch=3, tokens="mixed", margin=0.0,
+                loss="sparseCategoricalCrossentropy", training=True, seed=2018,
+            )
+        )  # fmt: skip
+    return cases
+
+
 def losses():
     def case(name, loss, units, activation, **more):
         layers = [{"type": "dense", "units": units, "activation": activation}]
