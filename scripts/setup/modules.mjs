@@ -27,7 +27,8 @@ export function modulesAreCurrent() {
 export function ensureModules() {
   if (modulesAreCurrent()) return;
   console.log('Installing npm packages');
-  const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error'];
+  // None of them needs its install script.
+  const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
   // npm tells its scripts where it lies itself; that also finds it where `npm` is not on the path.
   const npm = process.env.npm_execpath;
   if (npm?.endsWith('.js')) run(process.execPath, [npm, ...args]);
