@@ -23,13 +23,13 @@ export interface Case extends DataDescription {
   readonly results: readonly (readonly [name: string, size: number])[];
 }
 
-type Factory = (options: object) => ReturnType<typeof layers.flatten>;
+type Layer = Parameters<typeof sequential>[0][number];
+type Factory = (options: object) => Layer;
 
-export function layerOf({ type, layer, ...options }: LayerDescription): ReturnType<typeof layers.flatten> {
-  if (type === 'bidirectional') {
-    return layers.bidirectional(layers.lstm(layer as Parameters<typeof layers.lstm>[0]), options);
-  }
-  return (layers[type] as unknown as Factory)(options);
+export function layerOf({ type, layer, ...options }: LayerDescription): Layer {
+  if (type !== 'bidirectional') return (layers[type] as Factory)(options);
+  const inner = (layers.lstm as Factory)(layer ?? {}) as ReturnType<typeof layers.lstm>;
+  return layers.bidirectional(inner, options as Parameters<typeof layers.bidirectional>[1]);
 }
 
 export interface NetworkDescription extends DataDescription {
