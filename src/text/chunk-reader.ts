@@ -31,6 +31,11 @@ export class ChunkReader {
     return this.takeAtHand(length)?.length ?? this.#pass(length, () => {});
   }
 
+  /** Ends the stream, whether all of it was taken or not. */
+  async close(): Promise<void> {
+    await this.#chunks.return?.();
+  }
+
   async #pass(length: number, see: (part: Buffer) => void): Promise<number> {
     let missing = length;
     while (missing > 0) {

@@ -33,6 +33,19 @@ export async function* tarFiles(
   isWanted: (segments: readonly string[]) => boolean,
 ): AsyncGenerator<TarFile> {
   const reader = new ChunkReader(chunks);
+  try {
+    yield* filesIn(reader, archive, limits, isWanted);
+  } finally {
+    await reader.close();
+  }
+}
+
+async function* filesIn(
+  reader: ChunkReader,
+  archive: string,
+  limits: Limits,
+  isWanted: (segments: readonly string[]) => boolean,
+): AsyncGenerator<TarFile> {
   let override: Override = {};
   let entries = 0;
   for (;;) {
