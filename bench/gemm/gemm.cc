@@ -4,7 +4,8 @@
 //
 // Every shape has several sets of fresh random operands, together larger than a core's caches, that the calls go
 // through in turn. Samples of ours and of the peer's alternate; the table shows medians and, as spread, the distance of
-// the quartiles in percent of the median. `packed` is a product whose right operand was packed before, as the weights
+// the quartiles in percent of the median; `ratio` compares medians, `of best` the fastest samples, which other load on the
+// machine touches least. `packed` is a product whose right operand was packed before, as the weights
 // are in a training step; `+pack` packs it within the measured time. The peer gets dense rows where ours overlap.
 
 #include <sched.h>
@@ -81,12 +82,13 @@ double Seconds(const std::function<void(size_t)>& call, size_t calls, size_t& tu
 struct Summary {
   double median;
   double spread;    // percent
+  double best;
 };
 
 Summary Summarise(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   const auto at = [&](double q) { return values[static_cast<size_t>(q * static_cast<double>(values.size() - 1) + 0.5)]; };
-  return {at(0.5), 100 * (at(0.75) - at(0.25)) / at(0.5)};
+  return {at(0.5), 100 * (at(0.75) - at(0.25)) / at(0.5), values.front()};
 }
 
 // Times the calls in turn, `samples` times each.
@@ -142,7 +144,9 @@ void PrintRow(const Shape& shape, int threads, const std::vector<Summary>& times
                       static_cast<double>(shape.depth) * 1e-9;
   std::printf("%-44s %2d", shape.name, threads);
   for (const Summary& time : times) std::printf("  %7.1f (%4.1f%%)", work / time.median, time.spread);
-  if (has_peer) std::printf("  %5.2f", times.back().median / times.front().median);
+  if (has_peer) {
+    std::printf("  %5.2f  %5.2f", times.back().median / times.front().median, times.back().best / times.front().best);
+  }
   std::printf("\n");
   std::fflush(stdout);
 }
@@ -292,11 +296,11 @@ int main(int argc, char** argv) {
   for (const int threads : options.threads) {
     slim::ThreadPool pool(threads);
     peer::UseThreads(threads);
-    std::printf("%-44s %2s  %-15s  %-15s  %-15s  ratio\n", "", "th", "packed", "+pack", has_peer ? "peer" : "");
+    std::printf("%-44s %2s  %-15s  %-15s  %-15s  ratio  of best\n", "", "th", "packed", "+pack", has_peer ? "peer" : "");
     for (const Shape& shape : kProducts) {
       if (std::string(shape.name).find(options.only) != std::string::npos) TimeProduct(shape, pool, options.samples);
     }
-    std::printf("%-44s %2s  %-15s  %-15s  ratio\n", "", "th", "ours", has_peer ? "peer" : "");
+    std::printf("%-44s %2s  %-15s  %-15s  ratio  of best\n", "", "th", "ours", has_peer ? "peer" : "");
     for (const Shape& shape : kGradients) {
       if (std::string(shape.name).find(options.only) != std::string::npos) TimeGradient(shape, pool, options.samples);
     }
