@@ -68,7 +68,7 @@ const words = tokenizer({ numWords: NUM_WORDS });
 words.fitOnTexts(posts.texts);
 const encode = (texts) => padSequences(words.textsToSequences(texts), { maxLength: MAX_LENGTH });
 const x = encode(posts.texts);
-const numWords = Math.min(NUM_WORDS, Object.keys(words.wordIndex).length + 1);
+const numWords = Math.min(NUM_WORDS, words.wordIndex.size + 1);
 const vectors = (await wordVectors(fileIn('vectors.100d.txt.gz'))).matrix(words.wordIndex, numWords);
 const split = trainValidationSplit(posts.texts.length, { validationFraction: 0.2, seed: 1 });
 console.log(
