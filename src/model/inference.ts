@@ -1,0 +1,119 @@
+/** The jobs besides training: evaluate, predict, gradients. */
+
+import { boolean, checkedOptions, positiveInteger } from '../arguments.js';
+import { InvalidArgumentError } from '../errors.js';
+import type { Float32Tensor, TensorLike } from '../tensor.js';
+import { loadDataset } from './dataset.js';
+import { type Logs, logsOf } from './metrics.js';
+import type { ModelCore } from './model-core.js';
+import { checkedSignal } from './signal.js';
+
+export interface JobOptions {
+  /** Rows that are worked on together: a matter of memory and speed alone. Default 32. */
+  readonly batchSize?: number;
+  /** Ends the job within one step; the promise rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+export interface GradientOptions extends JobOptions {
+  /** True: with dropout, the masks being those of the training step that comes next. Default false. */
+  readonly training?: boolean;
+  /** True: the result also has `input`, d loss / d x; for inputs that are numbers. Default false. */
+  readonly input?: boolean;
+}
+
+const DEFAULT_BATCH_SIZE = 32;
+
+function batchSizeOf(options: JobOptions, rows: number, usual: number): number {
+  return Math.min(rows, options.batchSize === undefined ? usual : positiveInteger(options.batchSize, 'batchSize'));
+}
+
+export async function evaluate(
+  core: ModelCore,
+  x: TensorLike,
+  y: TensorLike,
+  options: JobOptions | undefined,
+): Promise<Logs> {
+  const given = checkedOptions(options, ['batchSize', 'signal'], 'evaluate');
+  const { targets, metrics } = core.requireCompiled('evaluate');
+  const signal = checkedSignal(given.signal);
+  const leave = core.gate.enter('evaluate');
+  try {
+    const { data, rows } = await loadDataset(core.addon, core.architecture, x, { y, form: targets }, signal);
+    try {
+      const batchSize = batchSizeOf(given, rows, DEFAULT_BATCH_SIZE);
+      const run = await core.run('evaluate', signal, () =>
+        core.native.evaluate({ data, begin: 0, end: rows, batchSize }, null),
+      );
+      return logsOf(run, metrics);
+    } finally {
+      data.dispose();
+    }
+  } finally {
+    leave();
+  }
+}
+
+/** @param encode gives x once the model is taken, so that no other job comes between */
+export async function predict(
+  core: ModelCore,
+  encode: (signal: AbortSignal | undefined) => TensorLike | Promise<TensorLike>,
+  options: JobOptions | undefined,
+): Promise<Float32Tensor> {
+  const given = checkedOptions(options, ['batchSize', 'signal'], 'predict');
+  const signal = checkedSignal(given.signal);
+  const leave = core.gate.enter('predict');
+  try {
+    const { data, rows } = await loadDataset(core.addon, core.architecture, await encode(signal), null, signal);
+    try {
+      const batchSize = batchSizeOf(given, rows, DEFAULT_BATCH_SIZE);
+      const { outputs } = await core.run('predict', signal, () =>
+        core.native.predict({ data, begin: 0, end: rows, batchSize }),
+      );
+      return { data: outputs, shape: [rows, ...core.architecture.outputShape] };
+    } finally {
+      data.dispose();
+    }
+  } finally {
+    leave();
+  }
+}
+
+export async function gradients(
+  core: ModelCore,
+  x: TensorLike,
+  y: TensorLike,
+  options: GradientOptions | undefined,
+): Promise<Record<string, Float32Tensor>> {
+  const given = checkedOptions(options, ['batchSize', 'signal', 'training', 'input'], 'gradients');
+  const { targets } = core.requireCompiled('gradients');
+  const signal = checkedSignal(given.signal);
+  const training = boolean(given.training ?? false, 'training');
+  const input = boolean(given.input ?? false, 'input');
+  if (input && core.architecture.vocabulary > 0) {
+    throw new InvalidArgumentError('Expected input: false for a model that reads token ids, which have no gradient');
+  }
+  const leave = core.gate.enter('gradients');
+  try {
+    const { data, rows } = await loadDataset(core.addon, core.architecture, x, { y, form: targets }, signal);
+    try {
+      // All rows are one batch unless told otherwise: that is what the gradient of the mean loss is of.
+      const batchSize = batchSizeOf(given, rows, rows);
+      const result = await core.run('gradients', signal, () =>
+        core.native.gradients({ data, begin: 0, end: rows, batchSize }, { training, input }),
+      );
+      const named: Record<string, Float32Tensor> = {};
+      for (const { name, shape, trainable, offset, size } of core.native.parameters()) {
+        if (trainable) named[name] = { data: result.gradients.slice(offset, offset + size), shape };
+      }
+      if (result.input !== null) {
+        named.input = { data: result.input, shape: [rows, ...core.architecture.inputShape] };
+      }
+      return named;
+    } finally {
+      data.dispose();
+    }
+  } finally {
+    leave();
+  }
+}
