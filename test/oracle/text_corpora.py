@@ -53,9 +53,10 @@ def without_headers(text):
 
 def vector_case(path, word_index):
     vectors = {}
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
+    # Cut at spaces and newlines alone: some words of these files are other white space (form feed, U+0085).
+    with gzip.open(path, "rt", encoding="utf-8", newline="\n") as lines:
         for line in lines:
-            word, *numbers = line.split()
+            word, *numbers = line.rstrip("\n").split(" ")
             vectors[word] = np.asarray(numbers, dtype="float32")
     dimension = len(next(iter(vectors.values())))
     matrix = np.zeros((NUM_WORDS, dimension), dtype="float32")

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { packTar } from 'modern-tar';
@@ -149,8 +149,17 @@ describe('a tar archive', () => {
       expect([length, await codeOf(write(packed.subarray(0, length)))]).toEqual([length, 'ERR_GZIP_TRUNCATED']);
     }
     const flipped = Buffer.from(packed);
-    flipped[flipped.length - 6] ^= 0xff;
+    flipped.writeUInt8(flipped.readUInt8(flipped.length - 6) ^ 0xff, flipped.length - 6);
     expect(await codeOf(write(flipped))).toBe('ERR_GZIP_CORRUPT');
+  });
+
+  it.skipIf(process.platform !== 'linux')('is closed again, refused or not', async () => {
+    const open = () => readdirSync('/proc/self/fd').length;
+    const good = archive(a, b, END);
+    const bad = archive(a, rawEntry({ name: '../evil' }), END);
+    const before = open();
+    for (let i = 0; i < 20; i++) await Promise.allSettled([readDirectory(good), readDirectory(bad)]);
+    expect(open()).toBeLessThan(before + 5);
   });
 
   it('is stopped when it unpacks without end, before memory runs out', async () => {
