@@ -1,0 +1,103 @@
+/** `slim-lstm doctor`: what of the package can run here, and why the rest cannot. */
+
+import { availableParallelism, totalmem } from 'node:os';
+import { Command } from 'commander';
+import { devices } from '../devices.js';
+import { SlimLstmError } from '../errors.js';
+import { layers } from '../layers/index.js';
+import { sequential } from '../model/sequential.js';
+
+interface Check {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly detail: string;
+  /** A check that may fail without harm, such as a GPU's. */
+  readonly optional?: boolean;
+}
+
+export function doctorCommand(): Command {
+  return new Command('doctor')
+    .description('Say what can run on this machine, and why the rest cannot.')
+    .option('--json', 'one JSON object')
+    .action(async ({ json = false }: { json?: boolean }) => {
+      const checks = [...machine(), ...deviceChecks(), await trainsSmallNetwork()];
+      const ok = checks.every((check) => check.ok || check.optional);
+      if (json) console.log(JSON.stringify({ ok, checks }));
+      else for (const line of inWords(checks, ok)) console.log(line);
+      if (!ok) process.exitCode = 1;
+    });
+}
+
+function machine(): Check[] {
+  const { glibcVersionRuntime: glibc } = (
+    process.report.getReport() as unknown as { header: { glibcVersionRuntime?: string } }
+  ).header;
+  const gigabytes = (totalmem() / 2 ** 30).toFixed(1);
+  return [
+    { name: 'node', ok: true, detail: `${process.version}, Node-API ${process.versions.napi}` },
+    {
+      name: 'system',
+      ok: true,
+      detail: `${process.platform} ${process.arch}${glibc === undefined ? '' : `, glibc ${glibc}`}`,
+    },
+    {
+      name: 'machine',
+      ok: true,
+      detail: `${availableParallelism()} cores for this process, ${gigabytes} GiB of memory`,
+    },
+  ];
+}
+
+function deviceChecks(): Check[] {
+  try {
+    return devices().map(({ name, usable, description, reason }) => ({
+      name,
+      ok: usable,
+      detail: (usable ? description : reason) ?? '',
+      optional: name !== 'cpu',
+    }));
+  } catch (error) {
+    return [{ name: 'addon', ok: false, detail: messageOf(error) }];
+  }
+}
+
+/** A network learns to tell two classes: the whole chain from TypeScript to the kernels and back. */
+async function trainsSmallNetwork(): Promise<Check> {
+  const name = 'training';
+  try {
+    using model = sequential(
+      [layers.lstm({ units: 8, variant: 'LSTM3' }), layers.dense({ units: 2, activation: 'softmax' })],
+      { inputShape: [4, 3], device: 'cpu', seed: 1 },
+    );
+    model.compile({ optimizer: 'adam', loss: 'sparseCategoricalCrossentropy', metrics: ['accuracy'] });
+    const labels = Int32Array.from({ length: 64 }, (_, i) => i % 2);
+    const x = Float32Array.from(
+      { length: 64 * 12 },
+      (_, i) => (labels[Math.floor(i / 12)] === 0 ? 1 : -1) * ((i % 5) / 4),
+    );
+    const { history } = await model.fit({ data: x, shape: [64, 4, 3] }, labels, {
+      epochs: 30,
+      batchSize: 16,
+      verbose: 0,
+    });
+    const [first, last] = [history.loss?.at(0) ?? Number.NaN, history.loss?.at(-1) ?? Number.NaN];
+    const detail = `a small network's loss went from ${first.toFixed(3)} to ${last.toFixed(3)} in 30 epochs`;
+    return { name, ok: last < first, detail };
+  } catch (error) {
+    return { name, ok: false, detail: messageOf(error) };
+  }
+}
+
+function messageOf(error: unknown): string {
+  if (error instanceof SlimLstmError) return `${error.message} (${error.code})`;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+function inWords(checks: readonly Check[], ok: boolean): string[] {
+  const width = Math.max(...checks.map(({ name }) => name.length));
+  const lines = checks.map((check) => {
+    const mark = check.ok ? 'ok ' : check.optional ? '-  ' : 'BAD';
+    return `${mark} ${check.name.padEnd(width)}  ${check.detail}`;
+  });
+  return [...lines, ok ? 'Everything that is needed works.' : 'Something that is needed does not work.'];
+}

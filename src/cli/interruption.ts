@@ -1,0 +1,25 @@
+/** Ctrl-C: the first asks a command to end cleanly, the second ends the process. */
+
+/** Why a command stopped that was interrupted. */
+export class Interruption extends Error {}
+
+/** Runs `work` with a signal that SIGINT and SIGTERM abort. */
+export async function withInterruption<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController();
+  const interrupt = () => {
+    // Without a listener the next one has its usual effect.
+    stopListening();
+    controller.abort(new Interruption('Interrupted'));
+  };
+  const stopListening = () => {
+    process.off('SIGINT', interrupt);
+    process.off('SIGTERM', interrupt);
+  };
+  process.on('SIGINT', interrupt);
+  process.on('SIGTERM', interrupt);
+  try {
+    return await work(controller.signal);
+  } finally {
+    stopListening();
+  }
+}

@@ -1,0 +1,115 @@
+/** `slim-lstm predict`: the classes of texts, given as arguments, in a file, or as lines on standard input. */
+
+import { createReadStream } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
+import { Command } from 'commander';
+import { FileAccessError, InvalidArgumentError, InvalidDataError } from '../errors.js';
+import { withInterruption } from './interruption.js';
+import { BATCH, type DeviceOptions, loadTextModel, probabilities, type TextModel } from './saved-model.js';
+import { positiveInteger } from './values.js';
+
+interface PredictOptions extends DeviceOptions {
+  file?: string;
+  lines?: string;
+  top: number;
+  json?: boolean;
+}
+
+export function predictCommand(): Command {
+  return new Command('predict')
+    .description('Classify texts: arguments, a file, or the lines of standard input where neither is given.')
+    .argument('<run>', 'folder of a training run or of a model')
+    .argument('[texts...]', 'each a text of its own')
+    .option('--file <path>', 'one text: all of the file')
+    .option('--lines <path>', 'a text on each line of the file')
+    .option('--top <count>', 'how many classes to name', positiveInteger, 1)
+    .option('--device <name>', 'cpu, cuda, cuda:1 or auto', 'auto')
+    .option('--threads <count>', 'of the CPU; by default one a core', positiveInteger)
+    .option('--json', 'one JSON object a line, with the probabilities of all classes')
+    .action((run: string, texts: string[], options: PredictOptions) =>
+      withInterruption((signal) => predict(run, texts, options, signal)),
+    );
+}
+
+async function predict(run: string, texts: string[], options: PredictOptions, signal: AbortSignal): Promise<void> {
+  const sources = [texts.length > 0, options.file !== undefined, options.lines !== undefined].filter(Boolean);
+  if (sources.length > 1) {
+    throw new InvalidArgumentError(
+      'Expected texts as arguments, --file or --lines, but received more than one of them',
+    );
+  }
+  const loaded = await loadTextModel(run, options);
+  using _ = loaded.model;
+  if (texts.length > 0) return classify(loaded, texts, options, signal);
+  if (options.file !== undefined) return classify(loaded, [await wholeFile(options.file)], options, signal);
+  for await (const batch of lineBatches(options.lines)) await classify(loaded, batch, options, signal);
+}
+
+async function wholeFile(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new FileAccessError(`Cannot read ${path}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** Lines in batches; from a terminal or pipe that pauses, the lines there are. */
+async function* lineBatches(path: string | undefined): AsyncGenerator<string[]> {
+  const input = path === undefined ? process.stdin : createReadStream(path, 'utf8');
+  const lines = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
+  let batch: string[] = [];
+  try {
+    for await (const line of lines) {
+      batch.push(line);
+      if (batch.length < BATCH && process.stdin.isTTY !== true) continue;
+      yield batch;
+      batch = [];
+    }
+  } catch (cause) {
+    throw new FileAccessError(`Cannot read ${path ?? 'standard input'}: ${(cause as Error).message}`, { cause });
+  }
+  if (batch.length > 0) yield batch;
+}
+
+/** Prints a line for each text, in their order. An empty line has no class and gives an empty line. */
+async function classify(
+  loaded: TextModel,
+  texts: string[],
+  options: PredictOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const worded = texts.filter((text) => text.trim() !== '');
+  if (worded.length === 0 && texts.length === 1)
+    throw new InvalidDataError('Expected a text with words but it is empty');
+  const scores = worded.length === 0 ? [] : await probabilities(loaded, worded, signal);
+  let next = 0;
+  for (const text of texts) {
+    const found = text.trim() === '' ? undefined : scores[next++];
+    console.log(options.json ? asJson(text, found, loaded.classNames) : inWords(found, loaded.classNames, options.top));
+  }
+}
+
+function ranked(scores: Float32Array, classNames: readonly string[]): { label: string; probability: number }[] {
+  return Array.from(scores, (probability, i) => ({ label: classNames[i] ?? String(i), probability })).sort(
+    (a, b) => b.probability - a.probability,
+  );
+}
+
+function asJson(text: string, scores: Float32Array | undefined, classNames: readonly string[]): string {
+  if (scores === undefined) return JSON.stringify({ text, label: null, probabilities: null });
+  const classes = ranked(scores, classNames);
+  return JSON.stringify({
+    text,
+    label: classes[0]?.label,
+    probabilities: Object.fromEntries(classes.map(({ label, probability }) => [label, probability])),
+  });
+}
+
+function inWords(scores: Float32Array | undefined, classNames: readonly string[], top: number): string {
+  if (scores === undefined) return '';
+  return ranked(scores, classNames)
+    .slice(0, top)
+    .map(({ label, probability }) => `${label} ${(100 * probability).toFixed(1)} %`)
+    .join('\t');
+}

@@ -1,0 +1,35 @@
+/** How the values of command-line options are read: each reader refuses what it cannot take, with what it wanted. */
+
+import { InvalidArgumentError } from 'commander';
+
+/** An integer of at least 1. */
+export function positiveInteger(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('Expected a positive integer.');
+  return value;
+}
+
+/** An integer of at least 0. */
+export function naturalNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isSafeInteger(value) || value < 0) {
+    throw new InvalidArgumentError('Expected an integer of 0 or more.');
+  }
+  return value;
+}
+
+/** A finite number above 0, such as `2e-3`. */
+export function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (!Number.isFinite(value) || value <= 0) throw new InvalidArgumentError('Expected a number above 0.');
+  return value;
+}
+
+/** A number in [0, 1), such as a dropout rate. */
+export function fraction(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value) || value < 0 || value >= 1) {
+    throw new InvalidArgumentError('Expected a number from 0 up to, not including, 1.');
+  }
+  return value;
+}
