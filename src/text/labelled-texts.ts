@@ -1,5 +1,6 @@
-import { InvalidDataError } from '../errors.js';
-import { checkChoice } from './options.js';
+import { choice } from '../arguments.js';
+import { InvalidArgumentError, InvalidDataError } from '../errors.js';
+import { expectation } from '../expectation.js';
 
 /** Documents with their classes: what all readers of this folder give. */
 export interface LabelledTexts {
@@ -22,8 +23,23 @@ export interface Document {
   name: string;
 }
 
-export function checkEmptyDocuments(value: unknown): void {
-  checkChoice('emptyDocuments', value, ['keep', 'skip', 'error']);
+/** @throws InvalidArgumentError */
+export function checkedEmptyDocuments(value: unknown = 'keep'): EmptyDocuments {
+  return choice(value, 'emptyDocuments', ['keep', 'skip', 'error']);
+}
+
+/**
+ * The option `classes`: distinct names, at least one, or not given.
+ *
+ * @throws InvalidArgumentError
+ */
+export function checkedClasses(value: unknown): readonly string[] | undefined {
+  if (value === undefined) return undefined;
+  const isList = Array.isArray(value) && value.length > 0 && value.every((entry) => typeof entry === 'string');
+  if (!isList) throw new InvalidArgumentError(expectation('an array of class names', 'classes', value));
+  const repeated = value.find((entry, i) => value.indexOf(entry) !== i);
+  if (repeated === undefined) return value;
+  throw new InvalidArgumentError(`Expected distinct class names for classes but received '${repeated}' twice`);
 }
 
 /** Gathers documents, and decides on the empty ones. */

@@ -1,5 +1,6 @@
-import { InvalidFileError } from '../errors.js';
-import { checkLimit, checkOptionNames } from './options.js';
+import { checkedOptions } from '../arguments.js';
+import { InvalidArgumentError, InvalidFileError } from '../errors.js';
+import { expectation } from '../expectation.js';
 
 /**
  * How much a file may hold. An archive or compressed file comes from elsewhere and may be built to unpack without end;
@@ -16,20 +17,24 @@ export interface ReadLimits {
   ratio?: number | undefined;
 }
 
-export type Limits = { readonly [Name in keyof ReadLimits]-?: number };
+export type Limits = Readonly<Record<keyof ReadLimits, number>>;
 
 const DEFAULTS: Limits = { totalBytes: 2 ** 32, documentBytes: 2 ** 26, entries: 2_000_000, ratio: 200 };
+const NAMES = ['totalBytes', 'documentBytes', 'entries', 'ratio'] as const;
 
 /** @throws InvalidArgumentError */
-export function checkedLimits(limits: ReadLimits = {}): Limits {
-  checkOptionNames('limits', limits, Object.keys(DEFAULTS));
-  const checked: Record<string, number> = { ...DEFAULTS };
-  for (const [name, value] of Object.entries(limits)) {
+export function checkedLimits(limits?: ReadLimits): Limits {
+  const given = checkedOptions(limits, NAMES, 'limits');
+  const checked: Record<keyof ReadLimits, number> = { ...DEFAULTS };
+  for (const name of NAMES) {
+    const value: unknown = given[name];
     if (value === undefined) continue;
-    checkLimit(`limits.${name}`, value);
+    const isLimit = typeof value === 'number' && value >= 1 && (Number.isInteger(value) || value === Infinity);
+    if (!isLimit)
+      throw new InvalidArgumentError(expectation('a positive integer or Infinity', `limits.${name}`, value));
     checked[name] = value;
   }
-  return checked as unknown as Limits;
+  return checked;
 }
 
 /** `what` is the sentence up to the limit: `The archive holds more entries`. */

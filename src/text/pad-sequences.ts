@@ -1,7 +1,7 @@
+import { checkedOptions, choice, positiveInteger } from '../arguments.js';
 import { InvalidArgumentError, InvalidDataError, OutOfMemoryError } from '../errors.js';
 import { expectation } from '../expectation.js';
 import type { Int32Tensor } from '../tensor.js';
-import { checkChoice, checkOptionNames, checkPositiveInteger } from './options.js';
 import { runAtOnce, runInSlices, type Work } from './slices.js';
 
 export interface PadOptions {
@@ -41,15 +41,14 @@ export async function padSequencesAsync(
 const STRETCH = 65536;
 
 function* padding(sequences: readonly Sequence[], options: PadOptions): Work<Int32Tensor> {
-  checkOptionNames('padSequences', options, ['maxLength', 'padding', 'truncating', 'value']);
-  const { padding: padded = 'pre', truncating = 'pre', value = 0 } = options;
-  if (options.maxLength !== undefined) checkPositiveInteger('maxLength', options.maxLength);
-  checkChoice('padding', padded, ['pre', 'post']);
-  checkChoice('truncating', truncating, ['pre', 'post']);
+  const given = checkedOptions(options, ['maxLength', 'padding', 'truncating', 'value'], 'padSequences');
+  const { value = 0, maxLength } = given;
+  const padded = choice(given.padding ?? 'pre', 'padding', ['pre', 'post']);
+  const truncating = choice(given.truncating ?? 'pre', 'truncating', ['pre', 'post']);
   if (!isInt32(value)) throw new InvalidArgumentError(expectation('a 32-bit integer', 'value', value));
   checkSequences(sequences);
 
-  const length = options.maxLength ?? longest(sequences);
+  const length = maxLength === undefined ? longest(sequences) : positiveInteger(maxLength, 'maxLength');
   const data = allocated(sequences.length, length);
   if (value !== 0) data.fill(value);
   let sinceYield = 0;

@@ -1,3 +1,4 @@
+import { checkedOptions, choice, nonEmptyString } from '../arguments.js';
 import { InvalidArgumentError, InvalidDataError, InvalidFileError } from '../errors.js';
 import { expectation } from '../expectation.js';
 import { nearestName } from '../nearest-name.js';
@@ -5,13 +6,13 @@ import { byteStream } from './byte-stream.js';
 import { CsvParser, type CsvRow } from './csv-rows.js';
 import { type Encoding, textPieces } from './decoding.js';
 import {
-  checkEmptyDocuments,
+  checkedClasses,
+  checkedEmptyDocuments,
   type EmptyDocuments,
   type LabelledTexts,
   LabelledTextsBuilder,
 } from './labelled-texts.js';
 import { checkedLimits, type Limits, type ReadLimits } from './limits.js';
-import { checkChoice, checkClassNames, checkNonEmptyString, checkOptionNames } from './options.js';
 import { RowClasses } from './row-classes.js';
 
 export interface ReadCsvOptions {
@@ -30,7 +31,16 @@ export interface ReadCsvOptions {
   signal?: AbortSignal | undefined;
 }
 
-const OPTION_NAMES = ['text', 'label', 'separator', 'encoding', 'classes', 'emptyDocuments', 'limits', 'signal'];
+const OPTION_NAMES = [
+  'text',
+  'label',
+  'separator',
+  'encoding',
+  'classes',
+  'emptyDocuments',
+  'limits',
+  'signal',
+] as const;
 
 /**
  * Labelled documents from a CSV file (RFC 4180: fields may stand in quotes and hold line ends), packed with gzip or not,
@@ -43,17 +53,17 @@ const OPTION_NAMES = ['text', 'label', 'separator', 'encoding', 'classes', 'empt
  * @throws InvalidDataError if a column does not exist, if a label is empty or unknown, if there is no row.
  */
 export async function readCsv(path: string, options: ReadCsvOptions): Promise<LabelledTexts> {
-  checkNonEmptyString('path', path);
-  checkOptionNames('readCsv', options, OPTION_NAMES);
-  const { separator = ',', encoding = 'utf-8', classes, emptyDocuments = 'keep', signal } = options;
-  checkColumns(options);
+  nonEmptyString(path, 'path');
+  const given = checkedOptions(options, OPTION_NAMES, 'readCsv');
+  checkColumns(given);
+  const { separator = ',', signal } = given;
   if (typeof separator !== 'string' || !/^[^"\r\n]$/.test(separator)) {
     throw new InvalidArgumentError(expectation('one character, no quote or line end', 'separator', separator));
   }
-  checkChoice('encoding', encoding, ['utf-8', 'latin1']);
-  if (classes !== undefined) checkClassNames('classes', classes);
-  checkEmptyDocuments(emptyDocuments);
-  const limits = checkedLimits(options.limits);
+  const encoding = choice(given.encoding ?? 'utf-8', 'encoding', ['utf-8', 'latin1']);
+  const classes = checkedClasses(given.classes);
+  const emptyDocuments = checkedEmptyDocuments(given.emptyDocuments);
+  const limits = checkedLimits(given.limits);
 
   const documents = new LabelledTextsBuilder(path, emptyDocuments);
   const rowClasses = new RowClasses(classes);
@@ -61,7 +71,7 @@ export async function readCsv(path: string, options: ReadCsvOptions): Promise<La
   for await (const rows of csvRows(path, separator, encoding, limits, signal)) {
     for (const row of rows) {
       if (columns === undefined) {
-        columns = columnsOf(row, options, path);
+        columns = columnsOf(row, given, path);
         if (columns.firstRowIsHeader) continue;
       }
       const { fields, line } = row;

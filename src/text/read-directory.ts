@@ -2,19 +2,20 @@ import type { Stats } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
+import { boolean, checkedOptions, choice, nonEmptyString } from '../arguments.js';
 import { InvalidArgumentError, InvalidDataError } from '../errors.js';
 import { expectation } from '../expectation.js';
 import { byteStream, readError } from './byte-stream.js';
 import { type ClassFolder, classFolders, type FolderRules, mayBeDocument } from './class-folders.js';
 import { decodeText, type Encoding, universalNewlines, withoutHeaders } from './decoding.js';
 import {
-  checkEmptyDocuments,
+  checkedClasses,
+  checkedEmptyDocuments,
   type EmptyDocuments,
   type LabelledTexts,
   LabelledTextsBuilder,
 } from './labelled-texts.js';
 import { checkedLimits, type Limits, limitExceeded, type ReadLimits } from './limits.js';
-import { checkBoolean, checkChoice, checkClassNames, checkNonEmptyString, checkOptionNames } from './options.js';
 import { runInSlices } from './slices.js';
 import { tarFiles } from './tar.js';
 
@@ -48,7 +49,7 @@ const OPTION_NAMES = [
   'emptyDocuments',
   'limits',
   'signal',
-];
+] as const;
 
 /**
  * Labelled documents from a folder, or a tar archive of one (packed with gzip or not), with one folder for each class:
@@ -84,16 +85,12 @@ interface Reading extends FolderRules {
 }
 
 function checkedReading(path: string, options: ReadDirectoryOptions): Reading {
-  checkNonEmptyString('path', path);
-  checkOptionNames('readDirectory', options, OPTION_NAMES);
-  const { encoding = 'utf-8', newlines = 'universal', skipHeaders = false, emptyDocuments = 'keep' } = options;
-  const { subset, classes, match, signal } = options;
-  checkChoice('encoding', encoding, ['utf-8', 'latin1']);
-  checkChoice('newlines', newlines, ['universal', 'keep']);
-  checkBoolean('skipHeaders', skipHeaders);
-  checkEmptyDocuments(emptyDocuments);
-  if (subset !== undefined) checkNonEmptyString('subset', subset);
-  if (classes !== undefined) checkClassNames('classes', classes);
+  nonEmptyString(path, 'path');
+  const { subset, match, signal, ...given } = checkedOptions(options, OPTION_NAMES, 'readDirectory');
+  const encoding = choice(given.encoding ?? 'utf-8', 'encoding', ['utf-8', 'latin1']);
+  const newlines = choice(given.newlines ?? 'universal', 'newlines', ['universal', 'keep']);
+  const skipHeaders = boolean(given.skipHeaders ?? false, 'skipHeaders');
+  if (subset !== undefined) nonEmptyString(subset, 'subset');
   if (match !== undefined && !(match instanceof RegExp)) {
     throw new InvalidArgumentError(expectation('a regular expression', 'match', match));
   }
@@ -102,10 +99,10 @@ function checkedReading(path: string, options: ReadDirectoryOptions): Reading {
   if (skipHeaders) steps.push(withoutHeaders);
   return {
     subset: subset?.split('/').filter((folder) => folder !== '') ?? [],
-    classes,
+    classes: checkedClasses(given.classes),
     match,
-    emptyDocuments,
-    limits: checkedLimits(options.limits),
+    emptyDocuments: checkedEmptyDocuments(given.emptyDocuments),
+    limits: checkedLimits(given.limits),
     signal,
     decode: (bytes, where) => steps.reduce((text, step) => step(text), decodeText(bytes, encoding, where)),
   };

@@ -1,16 +1,17 @@
+import { checkedOptions, nonEmptyString } from '../arguments.js';
 import { InvalidFileError } from '../errors.js';
 import { expectation } from '../expectation.js';
 import { byteStream } from './byte-stream.js';
 import { decodeText } from './decoding.js';
 import {
-  checkEmptyDocuments,
+  checkedClasses,
+  checkedEmptyDocuments,
   type EmptyDocuments,
   type LabelledTexts,
   LabelledTextsBuilder,
 } from './labelled-texts.js';
 import { checkedLimits, type ReadLimits } from './limits.js';
 import { byteLines } from './lines.js';
-import { checkClassNames, checkNonEmptyString, checkOptionNames } from './options.js';
 import { RowClasses } from './row-classes.js';
 
 export interface ReadJsonlOptions {
@@ -26,7 +27,7 @@ export interface ReadJsonlOptions {
   signal?: AbortSignal | undefined;
 }
 
-const OPTION_NAMES = ['text', 'label', 'classes', 'emptyDocuments', 'limits', 'signal'];
+const OPTION_NAMES = ['text', 'label', 'classes', 'emptyDocuments', 'limits', 'signal'] as const;
 
 /**
  * Labelled documents from a file with one JSON object a line, UTF-8, packed with gzip or not, in the file's order. Empty
@@ -39,14 +40,13 @@ const OPTION_NAMES = ['text', 'label', 'classes', 'emptyDocuments', 'limits', 's
  * @throws InvalidDataError if a label is empty or unknown, if there is no row.
  */
 export async function readJsonl(path: string, options: ReadJsonlOptions): Promise<LabelledTexts> {
-  checkNonEmptyString('path', path);
-  checkOptionNames('readJsonl', options, OPTION_NAMES);
-  const { text, label, classes, emptyDocuments = 'keep', signal } = options;
-  checkNonEmptyString('text', text);
-  checkNonEmptyString('label', label);
-  if (classes !== undefined) checkClassNames('classes', classes);
-  checkEmptyDocuments(emptyDocuments);
-  const limits = checkedLimits(options.limits);
+  nonEmptyString(path, 'path');
+  const { signal, ...given } = checkedOptions(options, OPTION_NAMES, 'readJsonl');
+  const text = nonEmptyString(given.text, 'text');
+  const label = nonEmptyString(given.label, 'label');
+  const classes = checkedClasses(given.classes);
+  const emptyDocuments = checkedEmptyDocuments(given.emptyDocuments);
+  const limits = checkedLimits(given.limits);
 
   const documents = new LabelledTextsBuilder(path, emptyDocuments);
   const rowClasses = new RowClasses(classes);

@@ -1,7 +1,7 @@
+import { checkedOptions } from '../arguments.js';
 import { InvalidArgumentError } from '../errors.js';
 import { expectation } from '../expectation.js';
 import { RandomStream } from '../philox.js';
-import { checkOptionNames } from './options.js';
 
 // No other use of the seed has this stream: layers count up from 0, the engine's shuffle has 0xffffffff.
 const SPLIT_STREAM = 0xfffffffe;
@@ -58,8 +58,8 @@ export function trainValidationSplit(
   count: number,
   options: SplitOptions,
 ): { train: Int32Array; validation: Int32Array } {
-  checkOptionNames('trainValidationSplit', options, ['validationFraction', 'seed']);
-  const { validationFraction, seed = 0 } = options;
+  const given = checkedOptions(options, ['validationFraction', 'seed'], 'trainValidationSplit');
+  const { validationFraction, seed = 0 } = given;
   if (typeof validationFraction !== 'number' || !(validationFraction >= 0 && validationFraction < 1)) {
     throw new InvalidArgumentError(
       expectation('a number of 0 or more and below 1', 'validationFraction', validationFraction),

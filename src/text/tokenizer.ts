@@ -1,6 +1,6 @@
+import { boolean, checkedOptions, nonEmptyString, positiveInteger } from '../arguments.js';
 import { BusyError, InvalidArgumentError, InvalidDataError } from '../errors.js';
 import { expectation } from '../expectation.js';
-import { checkBoolean, checkNonEmptyString, checkOptionNames, checkPositiveInteger, checkString } from './options.js';
 import { runAtOnce, runInSlices, type Work } from './slices.js';
 import { Vocabulary } from './vocabulary.js';
 import { type WordScanner, wordScanner } from './words.js';
@@ -61,19 +61,25 @@ export function tokenizer(options: TokenizerOptions = {}): Tokenizer {
   return new Tokenizer(checkedRules(options));
 }
 
-const OPTION_NAMES = ['numWords', 'filters', 'lower', 'split', 'oovToken', 'charLevel'];
+const OPTION_NAMES = ['numWords', 'filters', 'lower', 'split', 'oovToken', 'charLevel'] as const;
 
 /** @throws InvalidArgumentError */
 export function checkedRules(options: TokenizerOptions): TokenizerRules {
-  checkOptionNames('tokenizer', options, OPTION_NAMES);
-  const { numWords, filters = DEFAULT_FILTERS, lower = true, split = ' ', oovToken, charLevel = false } = options;
-  if (numWords !== undefined) checkPositiveInteger('numWords', numWords);
-  checkString('filters', filters);
-  checkBoolean('lower', lower);
-  checkNonEmptyString('split', split);
-  if (oovToken !== undefined) checkNonEmptyString('oovToken', oovToken);
-  checkBoolean('charLevel', charLevel);
-  return { numWords, filters, lower, split, oovToken, charLevel };
+  const {
+    numWords,
+    filters = DEFAULT_FILTERS,
+    oovToken,
+    ...given
+  } = checkedOptions(options, OPTION_NAMES, 'tokenizer');
+  if (typeof filters !== 'string') throw new InvalidArgumentError(expectation('a string', 'filters', filters));
+  return {
+    numWords: numWords === undefined ? undefined : positiveInteger(numWords, 'numWords'),
+    filters,
+    lower: boolean(given.lower ?? true, 'lower'),
+    split: nonEmptyString(given.split ?? ' ', 'split'),
+    oovToken: oovToken === undefined ? undefined : nonEmptyString(oovToken, 'oovToken'),
+    charLevel: boolean(given.charLevel ?? false, 'charLevel'),
+  };
 }
 
 export const JSON_FORMAT = 'slim-lstm tokenizer';

@@ -1,10 +1,10 @@
+import { checkedOptions, nonEmptyString, positiveInteger } from '../arguments.js';
 import { InvalidArgumentError, InvalidDataError, OutOfMemoryError } from '../errors.js';
 import { expectation } from '../expectation.js';
 import type { Float32Tensor } from '../tensor.js';
 import { byteStream } from './byte-stream.js';
 import { checkedLimits, type ReadLimits } from './limits.js';
 import { byteLines, withoutLineEnd } from './lines.js';
-import { checkNonEmptyString, checkOptionNames, checkPositiveInteger } from './options.js';
 import { VectorLineParser } from './vector-lines.js';
 import { VectorTable } from './vector-table.js';
 
@@ -22,7 +22,7 @@ export interface WordVectorsOptions {
   signal?: AbortSignal | undefined;
 }
 
-const OPTION_NAMES = ['words', 'numWords', 'dimension', 'maxWords', 'limits', 'signal'];
+const OPTION_NAMES = ['words', 'numWords', 'dimension', 'maxWords', 'limits', 'signal'] as const;
 
 /**
  * Word vectors from a file in GloVe's text form, UTF-8, packed with gzip or not: each line a word and its numbers, with one
@@ -38,23 +38,23 @@ const OPTION_NAMES = ['words', 'numWords', 'dimension', 'maxWords', 'limits', 's
  * @throws InvalidDataError if the file holds no vector at all.
  */
 export async function wordVectors(path: string, options: WordVectorsOptions = {}): Promise<WordVectors> {
-  checkNonEmptyString('path', path);
-  checkOptionNames('wordVectors', options, OPTION_NAMES);
-  const { words, numWords = Number.POSITIVE_INFINITY, maxWords = Number.POSITIVE_INFINITY, signal } = options;
+  nonEmptyString(path, 'path');
+  const given = checkedOptions(options, OPTION_NAMES, 'wordVectors');
+  for (const name of ['numWords', 'dimension', 'maxWords'] as const) {
+    if (given[name] !== undefined) positiveInteger(given[name], name);
+  }
+  const { words, numWords = Number.POSITIVE_INFINITY, maxWords = Number.POSITIVE_INFINITY, signal } = given;
   if (words !== undefined && !(words instanceof Map)) {
     throw new InvalidArgumentError(expectation('a Map from words to ids', 'words', words));
   }
-  for (const name of ['numWords', 'dimension', 'maxWords'] as const) {
-    if (options[name] !== undefined) checkPositiveInteger(name, options[name]);
-  }
-  const limits = { ...checkedLimits(options.limits), totalBytes: Number.POSITIVE_INFINITY };
+  const limits = { ...checkedLimits(given.limits), totalBytes: Number.POSITIVE_INFINITY };
 
   const isWanted = (word: string) => {
     if (words === undefined) return true;
     const id = words.get(word);
     return id !== undefined && id < numWords;
   };
-  const parser = new VectorLineParser(path, options.dimension);
+  const parser = new VectorLineParser(path, given.dimension);
   let table: VectorTable | undefined;
   for await (const lines of byteLines(path, byteStream(path, limits, signal), limits)) {
     for (const line of lines) {
@@ -99,7 +99,7 @@ export class WordVectors {
    * @throws OutOfMemoryError
    */
   matrix(wordIndex: ReadonlyMap<string, number>, numWords: number): Float32Tensor {
-    checkPositiveInteger('numWords', numWords);
+    positiveInteger(numWords, 'numWords');
     const data = this.#zeros(numWords);
     for (const [word, id] of wantedWords(wordIndex, numWords)) {
       const vector = this.#table.get(word);
@@ -119,7 +119,7 @@ export class WordVectors {
 
   /** How many of the words with ids from 1 to `numWords - 1` there are, and how many of them have a vector. */
   coverage(wordIndex: ReadonlyMap<string, number>, numWords: number): { words: number; covered: number } {
-    checkPositiveInteger('numWords', numWords);
+    positiveInteger(numWords, 'numWords');
     let words = 0;
     let covered = 0;
     for (const [word] of wantedWords(wordIndex, numWords)) {

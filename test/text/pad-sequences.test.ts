@@ -45,11 +45,15 @@ describe('padSequences', () => {
     [[[1], 'ab'], {}, 'Expected an array of token ids for sequences[1] but received "ab" of type string'],
     ['ab', {}, 'Expected an array of sequences for sequences but received "ab" of type string'],
     [[[1]], { maxLength: 0 }, 'Expected a positive integer for maxLength but received 0 of type number'],
-    [[[1]], { padding: 'left' }, `Expected 'pre' or 'post' for padding but received "left" of type string`],
-    [[[1]], { truncating: true }, `Expected 'pre' or 'post' for truncating but received true of type boolean`],
+    [
+      [[1]],
+      { padding: 'left' },
+      'Expected one of pre, post for padding but received "left" of type string; did you mean',
+    ],
+    [[[1]], { truncating: true }, 'Expected one of pre, post for truncating but received true of type boolean'],
     [[[1]], { value: 0.5 }, 'Expected a 32-bit integer for value but received 0.5 of type number'],
     [[[1]], { maxlen: 3 }, 'Unknown option maxlen for padSequences; did you mean maxLength?'],
-    [[[1]], { maxLength: 2 ** 50 }, 'Cannot get 4503599627370496 bytes for 1 sequences of 1125899906842624 ids'],
+    [new Array(5000).fill([]), { maxLength: 2 ** 31 - 1 }, 'Cannot get 42949672940000 bytes for 5000 sequences'],
   ])('refuses %j with %j', (sequences, options, message) => {
     expect(() => padSequences(sequences as Sequence[], options as PadOptions)).toThrow(message);
   });

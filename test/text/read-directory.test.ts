@@ -156,16 +156,22 @@ describe.each(forms)('readDirectory of %s', (_form, make) => {
 
 describe('readDirectory', () => {
   it.each<[unknown, string]>([
-    [{ encoding: 'utf8' }, `Expected 'utf-8' or 'latin1' for encoding but received "utf8" of type string`],
-    [{ newlines: 'crlf' }, `Expected 'universal' or 'keep' for newlines but received "crlf" of type string`],
-    [{ skipHeaders: 1 }, 'Expected true or false for skipHeaders but received 1 of type number'],
+    [
+      { encoding: 'utf8' },
+      'Expected one of utf-8, latin1 for encoding but received "utf8" of type string; did you mean utf-8?',
+    ],
+    [{ newlines: 'crlf' }, 'Expected one of universal, keep for newlines but received "crlf" of type string'],
+    [{ skipHeaders: 1 }, 'Expected a boolean for skipHeaders but received 1 of type number'],
     [{ classes: [] }, 'Expected an array of class names for classes but received [] of type array'],
     [{ classes: ['a', 'a'] }, `Expected distinct class names for classes but received 'a' twice`],
-    [{ subset: '' }, 'Expected a string of one character or more for subset'],
+    [{ subset: '' }, 'Expected a non-empty string for subset'],
     [{ match: 'x' }, 'Expected a regular expression for match but received "x" of type string'],
-    [{ emptyDocuments: true }, `Expected 'keep' or 'skip' or 'error' for emptyDocuments but received true`],
+    [{ emptyDocuments: true }, 'Expected one of keep, skip, error for emptyDocuments but received true'],
     [{ limits: { bytes: 1 } }, 'Unknown option bytes for limits; did you mean'],
-    [{ limits: { entries: -1 } }, 'Expected a positive integer for limits.entries but received -1 of type number'],
+    [
+      { limits: { entries: -1 } },
+      'Expected a positive integer or Infinity for limits.entries but received -1 of type number',
+    ],
     [{ skipHeader: true }, 'Unknown option skipHeader for readDirectory; did you mean skipHeaders?'],
   ])('refuses the options %j', async (options, message) => {
     const read = readDirectory(scratch, options as ReadDirectoryOptions);

@@ -140,10 +140,10 @@ describe('tokenizer', () => {
   it.each([
     [{ numWords: 0 }, 'Expected a positive integer for numWords but received 0 of type number'],
     [{ numWords: 2.5 }, 'Expected a positive integer for numWords but received 2.5 of type number'],
-    [{ split: '' }, 'Expected a string of one character or more for split but received "" of type string'],
+    [{ split: '' }, 'Expected a non-empty string for split but received "" of type string'],
     [{ filters: 1 }, 'Expected a string for filters but received 1 of type number'],
-    [{ lower: 'no' }, 'Expected true or false for lower but received "no" of type string'],
-    [{ oovToken: '' }, 'Expected a string of one character or more for oovToken'],
+    [{ lower: 'no' }, 'Expected a boolean for lower but received "no" of type string'],
+    [{ oovToken: '' }, 'Expected a non-empty string for oovToken'],
     [{ numWord: 3 }, 'Unknown option numWord for tokenizer; did you mean numWords?'],
     [null, 'Expected an object for the options of tokenizer but received null'],
   ])('refuses the options %j', (options, message) => {
