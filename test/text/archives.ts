@@ -48,10 +48,23 @@ export function rawEntry(header: RawHeader, content: string | Uint8Array = ''): 
   block.write(header.type ?? '0', 156, 'latin1');
   block.write(header.magic ?? 'ustar\u000000', 257, 'latin1');
   block.write(header.prefix ?? '', 345, 155, 'utf8');
+  writeChecksum(block);
+  if (header.checksum !== undefined) block.write(header.checksum, 148, 8, 'latin1');
+  return Buffer.concat([block, body, Buffer.alloc(-body.length & 511)]);
+}
+
+function writeChecksum(block: Buffer): void {
   block.fill(0x20, 148, 156);
   const sum = block.reduce((total, byte) => total + byte, 0);
-  block.write(header.checksum ?? `${sum.toString(8).padStart(6, '0')}\0 `, 148, 8, 'latin1');
-  return Buffer.concat([block, body, Buffer.alloc(-body.length & 511)]);
+  block.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 8, 'latin1');
+}
+
+/** Makes the checksum of every block right that looks like a header, so that readers get to see what else is wrong. */
+export function repairChecksums(archive: Buffer): void {
+  for (let start = 0; start < archive.length; start += 512) {
+    const block = archive.subarray(start, start + 512);
+    if (block.toString('latin1', 257, 260) === 'ust') writeChecksum(block);
+  }
 }
 
 /** One pax record; its length counts its own digits. */
