@@ -41,7 +41,7 @@ using WinnerTag = hn::RebindToSigned<FloatTag>;
 using Winners = hn::Vec<WinnerTag>;
 
 HWY_INLINE FloatMask Beats(Floats candidate, Floats best) {
-  return hn::Or(hn::Gt(candidate, best), hn::Ne(candidate, candidate));
+  return hn::Or(hn::Gt(candidate, best), hn::IsNaN(candidate));
 }
 
 HWY_INLINE Winners LoadWinners(const int32_t* winners, size_t lanes) {
