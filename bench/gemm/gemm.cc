@@ -4,9 +4,9 @@
 //
 // Every shape has several sets of fresh random operands, together larger than a core's caches, that the calls go
 // through in turn. Samples of ours and of the peer's alternate; the table shows medians and, as spread, the distance of
-// the quartiles in percent of the median; `ratio` compares medians, `of best` the fastest samples, which other load on the
-// machine touches least. `packed` is a product whose right operand was packed before, as the weights
-// are in a training step; `+pack` packs it within the measured time. The peer gets dense rows where ours overlap.
+// the quartiles in percent of the median; `ratio` compares medians, `of best` the fastest samples, which other load on
+// the machine touches least. `packed` is a product whose right operand was packed before, as the weights are in a
+// training step; `+pack` packs it within the measured time. The peer gets dense rows where ours overlap.
 
 #include <sched.h>
 
@@ -39,11 +39,11 @@ constexpr std::chrono::milliseconds kRest{8};
 
 struct Shape {
   const char* name;
-  size_t rows;       // M: rows of a, those of all runs together
-  size_t columns;    // N
-  size_t depth;      // K
-  size_t runs;       // the rows of a run may overlap
-  size_t stride;     // floats from row to row within a run
+  size_t rows;     // M: rows of a, those of all runs together
+  size_t columns;  // N
+  size_t depth;    // K
+  size_t runs;     // the rows of a run may overlap
+  size_t stride;   // floats from row to row within a run
 };
 
 constexpr Shape kProducts[] = {
@@ -81,13 +81,15 @@ double Seconds(const std::function<void(size_t)>& call, size_t calls, size_t& tu
 
 struct Summary {
   double median;
-  double spread;    // percent
+  double spread;  // percent
   double best;
 };
 
 Summary Summarise(std::vector<double> values) {
   std::sort(values.begin(), values.end());
-  const auto at = [&](double q) { return values[static_cast<size_t>(q * static_cast<double>(values.size() - 1) + 0.5)]; };
+  const auto at = [&](double q) {
+    return values[static_cast<size_t>(q * static_cast<double>(values.size() - 1) + 0.5)];
+  };
   return {at(0.5), 100 * (at(0.75) - at(0.25)) / at(0.5), values.front()};
 }
 
@@ -113,8 +115,8 @@ std::vector<Summary> Time(const std::vector<std::function<void(size_t)>>& calls,
 }
 
 struct Operands {
-  AlignedBuffer a;        // as ours reads it
-  AlignedBuffer dense;    // as the peer reads it; empty: the same
+  AlignedBuffer a;      // as ours reads it
+  AlignedBuffer dense;  // as the peer reads it; empty: the same
   AlignedBuffer b;
   AlignedBuffer packed;
   AlignedBuffer c;
@@ -173,8 +175,8 @@ void TimeProduct(const Shape& shape, slim::ThreadPool& pool, int samples) {
     product.c_stride = shape.columns;
     slim::Multiply(product, pool);
   };
-  const slim::PackedMatrix layout = slim::Pack(operands[0].b.floats(), shape.columns, shape.depth, shape.columns,
-                                               operands[0].packed.floats());
+  const slim::PackedMatrix layout =
+      slim::Pack(operands[0].b.floats(), shape.columns, shape.depth, shape.columns, operands[0].packed.floats());
   std::vector<std::function<void(size_t)>> calls;
   calls.emplace_back([&](size_t turn) {
     Operands& set = operands[turn % sets];
@@ -213,8 +215,8 @@ void TimeGradient(const Shape& shape, slim::ThreadPool& pool, int samples) {
   calls.emplace_back([&](size_t turn) {
     Operands& set = operands[turn % sets];
     for (size_t run = 0; run < shape.runs; ++run) {
-      runs[run] = {set.a.floats() + run * RunFloats(shape),
-                   set.b.floats() + run * RunRows(shape) * shape.columns, RunRows(shape)};
+      runs[run] = {set.a.floats() + run * RunFloats(shape), set.b.floats() + run * RunRows(shape) * shape.columns,
+                   RunRows(shape)};
     }
     slim::WeightGradient gradient;
     gradient.runs = runs.data();
@@ -261,7 +263,8 @@ Options ParseOptions(int argc, char** argv) {
       options.only = value();
     } else if (name == "--threads") {
       const std::string list = value();
-      for (size_t at = 0; at < list.size(); at = list.find(',', at) == std::string::npos ? list.size() : list.find(',', at) + 1) {
+      for (size_t at = 0; at < list.size();
+           at = list.find(',', at) == std::string::npos ? list.size() : list.find(',', at) + 1) {
         options.threads.push_back(std::max(1, std::atoi(list.c_str() + at)));
       }
     } else {
@@ -296,7 +299,8 @@ int main(int argc, char** argv) {
   for (const int threads : options.threads) {
     slim::ThreadPool pool(threads);
     peer::UseThreads(threads);
-    std::printf("%-44s %2s  %-15s  %-15s  %-15s  ratio  of best\n", "", "th", "packed", "+pack", has_peer ? "peer" : "");
+    std::printf("%-44s %2s  %-15s  %-15s  %-15s  ratio  of best\n", "", "th", "packed", "+pack",
+                has_peer ? "peer" : "");
     for (const Shape& shape : kProducts) {
       if (std::string(shape.name).find(options.only) != std::string::npos) TimeProduct(shape, pool, options.samples);
     }

@@ -34,10 +34,14 @@ bool CpuSupports([[maybe_unused]] CpuTarget target) {
                       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
                       __builtin_cpu_supports("avx512cd");
   switch (target) {
-    case CpuTarget::kSse4: return sse4;
-    case CpuTarget::kAvx2: return avx2;
-    case CpuTarget::kAvx512: return avx512;
-    case CpuTarget::kBaseline: return true;
+    case CpuTarget::kSse4:
+      return sse4;
+    case CpuTarget::kAvx2:
+      return avx2;
+    case CpuTarget::kAvx512:
+      return avx512;
+    case CpuTarget::kBaseline:
+      return true;
   }
 #endif
   return false;
@@ -45,10 +49,14 @@ bool CpuSupports([[maybe_unused]] CpuTarget target) {
 
 constexpr bool BinaryHas(CpuTarget target) {
   switch (target) {
-    case CpuTarget::kSse4: return (HWY_TARGETS & HWY_SSE4) != 0;
-    case CpuTarget::kAvx2: return (HWY_TARGETS & HWY_AVX2) != 0;
-    case CpuTarget::kAvx512: return (HWY_TARGETS & HWY_AVX3) != 0;
-    case CpuTarget::kBaseline: return true;
+    case CpuTarget::kSse4:
+      return (HWY_TARGETS & HWY_SSE4) != 0;
+    case CpuTarget::kAvx2:
+      return (HWY_TARGETS & HWY_AVX2) != 0;
+    case CpuTarget::kAvx512:
+      return (HWY_TARGETS & HWY_AVX3) != 0;
+    case CpuTarget::kBaseline:
+      return true;
   }
   return false;
 }
@@ -71,7 +79,8 @@ CpuTarget Choose() {
       if (std::string(asked) == named.option && CanUse(named.target)) return named.target;
     }
     throw Error(ErrorCode::kDevice, "Expected one of " + UsableOptions() +
-                                        " for the environment variable SLIM_LSTM_CPU on this CPU but received " + asked);
+                                        " for the environment variable SLIM_LSTM_CPU on this CPU but received " +
+                                        asked);
   }
   CpuTarget best = CpuTarget::kBaseline;
   for (const NamedTarget& named : kTargets) {

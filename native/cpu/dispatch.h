@@ -14,6 +14,7 @@
 ///   #define HWY_TARGET_INCLUDE "cpu/thing.cc"   // this very file
 ///   #include "cpu/dispatch.h"
 ///   #include "hwy/foreach_target.h"             // compiles this file once for each further target
+///   // Compiled once a target, so after foreach_target.h:     (the comment keeps clang-format from sorting them in)
 ///   #include "cpu/simd-inl.h"                   // and micro_kernel-inl.h, math-inl.h: whatever the kernels need
 ///
 ///   #ifndef SLIM_THING_TABLE                    // declared once, seen by all targets
@@ -61,8 +62,7 @@
 #else
 #define SLIM_DISABLED_TARGETS SLIM_DISABLED_EVERYWHERE
 #endif
-#define SLIM_DISABLED_EVERYWHERE \
-  (HWY_SSSE3 | HWY_AVX3_DL | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
+#define SLIM_DISABLED_EVERYWHERE (HWY_SSSE3 | HWY_AVX3_DL | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
 #endif
 
 namespace slim {
@@ -80,35 +80,40 @@ const char* NameOf(CpuTarget target);
 }  // namespace slim
 
 #if HWY_TARGETS & HWY_SSE4
-#define SLIM_CASE_SSE4(table) \
-  case ::slim::CpuTarget::kSse4: return N_SSE4::table;
+#define SLIM_CASE_SSE4(table)    \
+  case ::slim::CpuTarget::kSse4: \
+    return N_SSE4::table;
 #else
 #define SLIM_CASE_SSE4(table)
 #endif
 #if HWY_TARGETS & HWY_AVX2
-#define SLIM_CASE_AVX2(table) \
-  case ::slim::CpuTarget::kAvx2: return N_AVX2::table;
+#define SLIM_CASE_AVX2(table)    \
+  case ::slim::CpuTarget::kAvx2: \
+    return N_AVX2::table;
 #else
 #define SLIM_CASE_AVX2(table)
 #endif
 #if HWY_TARGETS & HWY_AVX3
-#define SLIM_CASE_AVX512(table) \
-  case ::slim::CpuTarget::kAvx512: return N_AVX3::table;
+#define SLIM_CASE_AVX512(table)    \
+  case ::slim::CpuTarget::kAvx512: \
+    return N_AVX3::table;
 #else
 #define SLIM_CASE_AVX512(table)
 #endif
 
-/// Defines `Chosen<Type>()`, which returns the table of the chosen target. Stands in namespace slim, within #if HWY_ONCE.
-#define SLIM_CHOOSE_TABLE(Type, table)              \
-  static const Type& Select##Type() {               \
-    switch (::slim::ChosenCpuTarget()) {            \
-      SLIM_CASE_SSE4(table)                         \
-      SLIM_CASE_AVX2(table)                         \
-      SLIM_CASE_AVX512(table)                       \
-      default: return HWY_STATIC_DISPATCH(table); \
-    }                                               \
-  }                                                 \
-  static const Type& Chosen##Type() {               \
-    static const Type& chosen = Select##Type();     \
-    return chosen;                                  \
+/// Defines `Chosen<Type>()`, which returns the table of the chosen target. Stands in namespace slim, within #if
+/// HWY_ONCE.
+#define SLIM_CHOOSE_TABLE(Type, table)          \
+  static const Type& Select##Type() {           \
+    switch (::slim::ChosenCpuTarget()) {        \
+      SLIM_CASE_SSE4(table)                     \
+      SLIM_CASE_AVX2(table)                     \
+      SLIM_CASE_AVX512(table)                   \
+      default:                                  \
+        return HWY_STATIC_DISPATCH(table);      \
+    }                                           \
+  }                                             \
+  static const Type& Chosen##Type() {           \
+    static const Type& chosen = Select##Type(); \
+    return chosen;                              \
   }

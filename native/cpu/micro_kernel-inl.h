@@ -38,8 +38,8 @@ struct Tile {
 
 // The left operand, as seen by a tile: element (row, k).
 struct StridedRows {
-  const float* first;    // element (0, 0)
-  size_t stride;         // floats from row to row; rows may overlap
+  const float* first;  // element (0, 0)
+  size_t stride;       // floats from row to row; rows may overlap
   HWY_INLINE Floats Spread(int row, size_t k) const {
     return hn::Set(kFloats, first[static_cast<size_t>(row) * stride + k]);
   }
@@ -47,13 +47,13 @@ struct StridedRows {
 
 template <int kRows>
 struct PointedRows {
-  const float* rows[kRows];    // rows anywhere: gathered, or of different sequences
+  const float* rows[kRows];  // rows anywhere: gathered, or of different sequences
   HWY_INLINE Floats Spread(int row, size_t k) const { return hn::Set(kFloats, rows[row][k]); }
 };
 
 struct TransposedRows {
-  const float* first;    // element (0, 0); rows of a tile are neighbours in memory
-  size_t stride;         // floats from k to k
+  const float* first;  // element (0, 0); rows of a tile are neighbours in memory
+  size_t stride;       // floats from k to k
   HWY_INLINE Floats Spread(int row, size_t k) const {
     return hn::Set(kFloats, first[k * stride + static_cast<size_t>(row)]);
   }

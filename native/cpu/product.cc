@@ -7,6 +7,7 @@
 #define HWY_TARGET_INCLUDE "cpu/product.cc"
 #include "cpu/dispatch.h"
 #include "hwy/foreach_target.h"
+// Compiled once a target, so after foreach_target.h:
 #include "cpu/math-inl.h"
 #include "cpu/micro_kernel-inl.h"
 
@@ -18,8 +19,7 @@ struct ProductTable {
   size_t lanes;
   size_t panel_vectors;
   size_t tile_rows;
-  void (*multiply_part)(const Product& product, size_t row_begin, size_t row_end, size_t panel_begin,
-                        size_t panel_end);
+  void (*multiply_part)(const Product& product, size_t row_begin, size_t row_end, size_t panel_begin, size_t panel_end);
 };
 
 // Depth of a pass over a panel. A deeper product is done in several passes, which continue the sums of the ones before,
@@ -63,12 +63,17 @@ void HardSigmoidRow(float* row, size_t count) {
 
 ActivateRow RowFunction(Activation activation) {
   switch (activation) {
-    case Activation::kRelu: return ReluRow;
-    case Activation::kTanh: return TanhRow;
-    case Activation::kSigmoid: return SigmoidRow;
-    case Activation::kHardSigmoid: return HardSigmoidRow;
+    case Activation::kRelu:
+      return ReluRow;
+    case Activation::kTanh:
+      return TanhRow;
+    case Activation::kSigmoid:
+      return SigmoidRow;
+    case Activation::kHardSigmoid:
+      return HardSigmoidRow;
     case Activation::kLinear:
-    case Activation::kSoftmax: return nullptr;
+    case Activation::kSoftmax:
+      return nullptr;
   }
   return nullptr;
 }
@@ -101,20 +106,20 @@ class RowWalker {
 
 // One pass over a panel: which part of the depth, and how the sums begin.
 struct Pass {
-  const float* panel;      // at the first k of the pass
+  const float* panel;  // at the first k of the pass
   size_t depth_begin;
   size_t depth;
-  size_t columns;          // of the result; the panel may have more
-  const float* start;      // [panel width], zero beyond the columns: what the sums begin with
-  bool add_to_c;           // c + start
-  ActivateRow activate;    // after the last pass, or null
+  size_t columns;        // of the result; the panel may have more
+  const float* start;    // [panel width], zero beyond the columns: what the sums begin with
+  bool add_to_c;         // c + start
+  ActivateRow activate;  // after the last pass, or null
 };
 
 template <int kVectors>
 struct PanelTile {
-  const float* const* rows;    // [kPanelRows]
+  const float* const* rows;  // [kPanelRows]
   const Pass& pass;
-  float* c;                    // whole vectors: [kRows, kVectors * kLanes]
+  float* c;  // whole vectors: [kRows, kVectors * kLanes]
   size_t c_stride;
 
   template <int kRows>
@@ -248,8 +253,8 @@ constexpr size_t CeilDiv(size_t a, size_t b) { return (a + b - 1) / b; }
 
 void Multiply(const Product& product, ThreadPool& pool) {
   const size_t panels = product.b.Panels();
-  const double work = static_cast<double>(product.rows) * static_cast<double>(product.b.depth) *
-                      static_cast<double>(product.b.columns);
+  const double work =
+      static_cast<double>(product.rows) * static_cast<double>(product.b.depth) * static_cast<double>(product.b.columns);
   if (pool.threads() == 1 || work < kSmallestShared) {
     const FlushDenormals flush;
     MultiplyPart(product, 0, product.rows, 0, panels);

@@ -22,8 +22,8 @@ struct PackedMatrix {
   const float* data = nullptr;
   size_t depth = 0;
   size_t columns = 0;
-  size_t panel_columns = 0;    // a multiple of the lanes
-  size_t lanes = 0;            // of a vector of the chosen instruction set
+  size_t panel_columns = 0;  // a multiple of the lanes
+  size_t lanes = 0;          // of a vector of the chosen instruction set
 
   size_t Panels() const { return (columns + panel_columns - 1) / panel_columns; }
   const float* Panel(size_t panel) const { return data + panel * depth * panel_columns; }
@@ -85,13 +85,13 @@ struct LeftRows {
 
 /// c = act(a * b + bias), or act(c + a * b + bias) with `accumulate`.
 struct Product {
-  LeftRows a;                              // [rows, depth]
+  LeftRows a;  // [rows, depth]
   size_t rows = 0;
-  PackedMatrix b;                          // [depth, columns], made by Pack or PackTransposed
-  const float* bias = nullptr;             // [columns] or null
+  PackedMatrix b;               // [depth, columns], made by Pack or PackTransposed
+  const float* bias = nullptr;  // [columns] or null
   bool accumulate = false;
-  Activation activation = Activation::kLinear;    // any but softmax
-  float* c = nullptr;                      // [rows, columns]; overlaps neither a nor b nor bias
+  Activation activation = Activation::kLinear;  // any but softmax
+  float* c = nullptr;                           // [rows, columns]; overlaps neither a nor b nor bias
   size_t c_stride = 0;
 };
 
@@ -114,14 +114,14 @@ struct RowRun {
 struct WeightGradient {
   const RowRun* runs = nullptr;
   size_t run_count = 0;
-  size_t a_stride = 0;           // may be smaller than depth: rows of a convolution overlap
+  size_t a_stride = 0;  // may be smaller than depth: rows of a convolution overlap
   size_t dy_stride = 0;
-  size_t depth = 0;              // width of a row of a
-  size_t columns = 0;            // width of a row of dy
-  bool accumulate = false;       // add to dw and db
-  float* dw = nullptr;           // [depth, columns]
+  size_t depth = 0;         // width of a row of a
+  size_t columns = 0;       // width of a row of dy
+  bool accumulate = false;  // add to dw and db
+  float* dw = nullptr;      // [depth, columns]
   size_t dw_stride = 0;
-  float* db = nullptr;           // [columns] or null
+  float* db = nullptr;  // [columns] or null
 };
 
 /// Bytes of scratch for up to `rows` rows in all.

@@ -8,6 +8,7 @@
 #define HWY_TARGET_INCLUDE "cpu/product_gradient.cc"
 #include "cpu/dispatch.h"
 #include "hwy/foreach_target.h"
+// Compiled once a target, so after foreach_target.h:
 #include "cpu/micro_kernel-inl.h"
 
 #ifndef SLIM_GRADIENT_TABLE
@@ -20,8 +21,8 @@ namespace slim {
 // alone, bands and strips change no element's value: so neither does the number of threads. That blocks are summed by
 // themselves also keeps the rounding error of very long sums down.
 
-// Rows of a block. With it, what a task works on fits in a second-level cache of half a megabyte: the sums (256 KB), and
-// of the block's rows the strip (136 KB) and the band (128 KB).
+// Rows of a block. With it, what a task works on fits in a second-level cache of half a megabyte: the sums (256 KB),
+// and of the block's rows the strip (136 KB) and the band (128 KB).
 inline constexpr size_t kBlockRows = 128;
 inline constexpr size_t kStripDepth = 256;
 inline constexpr size_t kBandColumns = 256;
@@ -32,25 +33,25 @@ inline constexpr size_t kStripStride = kStripDepth + 16;
 // A slice's sum for one band and one strip.
 struct GradientTask {
   const WeightGradient* gradient;
-  size_t row_begin;      // in the order of the runs
+  size_t row_begin;  // in the order of the runs
   size_t row_end;
   size_t first_column;
-  size_t columns;        // at most kBandColumns
+  size_t columns;  // at most kBandColumns
   size_t first_depth;
-  size_t depth;          // at most kStripDepth
-  float* dw;             // of the slice, at (first_depth, first_column)
+  size_t depth;  // at most kStripDepth
+  float* dw;     // of the slice, at (first_depth, first_column)
   size_t dw_stride;
-  float* db;             // of the slice, at first_column, or null
-  bool accumulate;       // add to dw and db instead of overwriting
-  float* block_dy;       // [panels of a band][kBlockRows, panel columns] scratch
-  float* block_a;        // [kBlockRows, kStripStride] scratch
+  float* db;        // of the slice, at first_column, or null
+  bool accumulate;  // add to dw and db instead of overwriting
+  float* block_dy;  // [panels of a band][kBlockRows, panel columns] scratch
+  float* block_a;   // [kBlockRows, kStripStride] scratch
 };
 
 struct GradientTable {
   size_t panel_columns;
   size_t tile_rows;
   void (*run_task)(const GradientTask& task);
-  void (*add)(const float* from, float* to, size_t count);    // to += from
+  void (*add)(const float* from, float* to, size_t count);  // to += from
 };
 
 }  // namespace slim
@@ -69,7 +70,7 @@ class RunWalker {
   RunWalker(const WeightGradient& gradient, size_t row) : run_(gradient.runs), row_(row) { SkipDone(); }
 
   const RowRun& run() const { return *run_; }
-  size_t row() const { return row_; }    // within the run
+  size_t row() const { return row_; }  // within the run
 
   // Rows left in this run, but `most` at the most.
   size_t Left(size_t most) const { return HWY_MIN(most, run_->rows - row_); }
@@ -385,8 +386,7 @@ void ComputeWeightGradient(const WeightGradient& gradient, ThreadPool& pool, voi
   const size_t slices = Slices(gradient.depth, gradient.columns, rows);
   const size_t slice_rows = CeilDiv(CeilDiv(rows, slices), kBlockRows) * kBlockRows;
   const size_t slice_floats = (gradient.depth + 1) * gradient.columns;
-  const Shares shares =
-      Share(gradient.depth, gradient.columns, CeilDiv(kTasksPerThread * threads, slices), table);
+  const Shares shares = Share(gradient.depth, gradient.columns, CeilDiv(kTasksPerThread * threads, slices), table);
   uint8_t* blocks = static_cast<uint8_t*>(scratch);
   float* sums = reinterpret_cast<float*>(blocks + threads * kBlockBytes);
 
@@ -399,11 +399,11 @@ void ComputeWeightGradient(const WeightGradient& gradient, ThreadPool& pool, voi
     task.row_begin = std::min(slice * slice_rows, rows);
     task.row_end = std::min(task.row_begin + slice_rows, rows);
     task.first_column = band * shares.panels / shares.bands * table.panel_columns;
-    task.columns = std::min((band + 1) * shares.panels / shares.bands * table.panel_columns, gradient.columns) -
-                   task.first_column;
+    task.columns =
+        std::min((band + 1) * shares.panels / shares.bands * table.panel_columns, gradient.columns) - task.first_column;
     task.first_depth = strip * shares.tiles / shares.strips * table.tile_rows;
-    task.depth = std::min((strip + 1) * shares.tiles / shares.strips * table.tile_rows, gradient.depth) -
-                 task.first_depth;
+    task.depth =
+        std::min((strip + 1) * shares.tiles / shares.strips * table.tile_rows, gradient.depth) - task.first_depth;
     float* dw = slices == 1 ? gradient.dw : sums + slice * slice_floats;
     float* db = slices == 1 ? gradient.db : dw + gradient.depth * gradient.columns;
     task.dw_stride = slices == 1 ? gradient.dw_stride : gradient.columns;

@@ -77,8 +77,7 @@ FlushDenormals::FlushDenormals() noexcept : saved_(0) {}
 FlushDenormals::~FlushDenormals() = default;
 #endif
 
-ThreadPool::ThreadPool(int threads)
-    : spin_(static_cast<unsigned>(threads) <= std::thread::hardware_concurrency()) {
+ThreadPool::ThreadPool(int threads) : spin_(static_cast<unsigned>(threads) <= std::thread::hardware_concurrency()) {
   if (threads < 1) {
     throw Error(ErrorCode::kInvalidArgument,
                 "Expected a positive integer for threads but received " + std::to_string(threads));
@@ -158,7 +157,8 @@ void ThreadPool::WakeWorkers(uint32_t tasks) {
 void ThreadPool::RunTasks(uint32_t epoch, int worker) {
   uint64_t seen = unclaimed_.load(std::memory_order_acquire);
   while (static_cast<uint32_t>(seen >> 32) == epoch && static_cast<uint32_t>(seen) != 0) {
-    if (!unclaimed_.compare_exchange_weak(seen, seen - 1, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
+    if (!unclaimed_.compare_exchange_weak(seen, seen - 1, std::memory_order_acq_rel, std::memory_order_acquire))
+      continue;
     // From here until the task is counted as finished the region cannot end, so its fields stand still.
     const uint32_t task = tasks_ - static_cast<uint32_t>(seen);
     try {

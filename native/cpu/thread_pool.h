@@ -17,8 +17,8 @@ namespace slim {
 class TaskFunction {
  public:
   template <class Callable>
-    requires(!std::is_same_v<std::remove_cvref_t<Callable>, TaskFunction>)
-  TaskFunction(Callable&& callable)  // NOLINT(google-explicit-constructor): lambdas are passed in place
+  requires(!std::is_same_v<std::remove_cvref_t<Callable>, TaskFunction>)
+      TaskFunction(Callable&& callable)  // NOLINT(google-explicit-constructor): lambdas are passed in place
       : callable_(const_cast<void*>(static_cast<const void*>(std::addressof(callable)))),
         call_([](void* target, size_t task, int worker) {
           (*static_cast<std::remove_reference_t<Callable>*>(target))(task, worker);
