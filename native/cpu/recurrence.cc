@@ -1,90 +1,104 @@
 #include "cpu/recurrence.h"
 
 #include <algorithm>
-#include <vector>
 
-#include "cpu/recurrence_reference.h"
-#include "cpu/recurrence_turns.h"
+#include "cpu/recurrence_gradients.h"
+#include "cpu/recurrence_matrix.h"
+#include "cpu/recurrence_scan.h"
+#include "cpu/recurrence_sums.h"
 
 namespace slim {
 namespace {
 
-std::vector<float> Copied(const float* values, int64_t count) {
-  if (values == nullptr) return {};
-  return {values, values + count};
-}
-
-ReferenceOperands<float> Gather(const StepValues& step, const RecurrenceShape& shape, int64_t batch,
-                                const SequenceInput& input, const uint8_t* mask, const RecurrenceWeights& weights,
-                                bool training) {
-  ReferenceOperands<float> operands;
-  operands.shape = shape;
-  operands.batch = batch;
-  const int64_t rows = batch * shape.steps;
-  if (input.x != nullptr) {
-    operands.x = Copied(input.x, rows * shape.inputs);
-  } else {
-    operands.x.resize(static_cast<size_t>(rows * shape.inputs));
-    for (int64_t row = 0; row < rows; ++row) {
-      std::copy_n(input.table + input.tokens[row] * shape.inputs, shape.inputs, operands.x.data() + row * shape.inputs);
-    }
+void ClearFirstStates(const RecurrencePlan& plan, const RecurrenceCache& cache) {
+  for (size_t p = 0; p < plan.batch; ++p) {
+    const size_t first = p * plan.state_stride + plan.StateBefore(0) * plan.padded;
+    std::fill_n(cache.h + first, plan.padded, 0.0f);
+    std::fill_n(cache.c + first, plan.padded, 0.0f);
   }
-  if (mask != nullptr) operands.mask.assign(mask, mask + rows);
-  const Cell& cell = shape.cell;
-  operands.kernel = Copied(weights.kernel, shape.inputs * cell.InputBlocks() * shape.units);
-  operands.recurrent_kernel = Copied(weights.recurrent_kernel, shape.units * cell.FullBlocks() * shape.units);
-  operands.recurrent_diagonal = Copied(weights.recurrent_diagonal, cell.DiagonalBlocks() * shape.units);
-  operands.bias = Copied(weights.bias, cell.BiasBlocks() * shape.units);
-  if (training) MakeDropoutFactors(step, operands);
-  return operands;
 }
 
-void Scatter(const std::vector<float>& values, float* destination) {
-  if (destination != nullptr) std::copy(values.begin(), values.end(), destination);
+Sequences SequencesOf(const RecurrencePlan& plan, const uint8_t* mask, const RecurrenceTables& tables) {
+  return FindSequences(plan, mask, tables.order, tables.lengths, tables.times);
 }
 
 }  // namespace
 
-size_t RecurrenceCacheBytes(const RecurrenceShape&, int64_t, bool) { return 64; }
+size_t RecurrenceCacheBytes(const RecurrenceShape& shape, int64_t batch, bool embedded) {
+  const RecurrencePlan plan(shape, batch, embedded, true);
+  return RecurrenceCache(plan, nullptr).bytes;
+}
 
-size_t RecurrenceScratchBytes(const RecurrenceShape&, int64_t, bool, bool, int) { return 64; }
+size_t RecurrenceScratchBytes(const RecurrenceShape& shape, int64_t batch, bool embedded, bool training, int threads) {
+  const RecurrencePlan inference(shape, batch, embedded, false);
+  size_t bytes = ForwardScratch(inference, threads, nullptr).placement.bytes();
+  if (training) {
+    const RecurrencePlan plan(shape, batch, embedded, true);
+    bytes = std::max({bytes, ForwardScratch(plan, threads, nullptr).placement.bytes(),
+                      BackwardScratch(plan, threads, nullptr).placement.bytes()});
+  }
+  return bytes;
+}
 
-void RecurrenceForward(ThreadPool&, const StepValues& step, const RecurrenceShape& shape, int64_t batch,
+void RecurrenceForward(ThreadPool& pool, const StepValues& step, const RecurrenceShape& shape, int64_t batch,
                        const SequenceInput& input, const uint8_t* mask, const RecurrenceWeights& weights,
-                       const StateOutput& output, void* cache, void*) {
-  const auto operands = Gather(step, shape, batch, input, mask, weights, cache != nullptr);
-  const auto values = ReferenceOutput(shape, batch, ReferenceForward(operands));
-  const int64_t rows = batch * (shape.return_sequences ? shape.steps : 1);
-  for (int64_t row = 0; row < rows; ++row) {
-    std::copy_n(values.data() + row * shape.units, shape.units, output.h + row * output.stride);
+                       const StateOutput& output, void* cache_memory, void* scratch_memory) {
+  const FlushDenormals flush;
+  const RecurrencePlan plan(shape, batch, input.x == nullptr, cache_memory != nullptr);
+  ForwardScratch scratch(plan, pool.threads(), scratch_memory);
+  const RecurrenceCache cache(plan, cache_memory);
+  const Sequences sequences = SequencesOf(plan, mask, scratch.tables);
+  TokenFold fold = plan.training ? cache.fold : scratch.fold;
+  if (plan.fold) FoldTokens(plan, sequences, input.tokens, fold, scratch.spare);
+
+  PrepareDropout(plan, step, scratch.tables, pool);
+  const CellParameters cell = PrepareCell(plan, weights, scratch.tables, pool);
+  const PackedBlocks recurrent = PackBlocks(plan, &BlockPlan::full, plan.recurrent_dropout, weights.recurrent_kernel,
+                                            plan.units, scratch.tables.packed_recurrent, pool);
+  const InputProducts products(plan, input, sequences, fold, weights.kernel, scratch, pool);
+  if (plan.training) {
+    ClearFirstStates(plan, cache);
+  } else {
+    std::fill_n(scratch.h, plan.batch * plan.padded, 0.0f);
+    std::fill_n(scratch.c, plan.batch * plan.padded, 0.0f);
+  }
+  const RecurrenceWork work = {plan, sequences, cell, recurrent};
+  const RecurrenceCache* kept = plan.training ? &cache : nullptr;
+  if (plan.scan) {
+    ScanForward(work, products, output, kept, scratch, pool);
+  } else {
+    WalkForward(work, products, output, kept, scratch, pool);
   }
 }
 
-void RecurrenceBackward(ThreadPool&, const StepValues& step, const RecurrenceShape& shape, int64_t batch,
+void RecurrenceBackward(ThreadPool& pool, const StepValues& step, const RecurrenceShape& shape, int64_t batch,
                         const SequenceInput& input, const uint8_t* mask, const RecurrenceWeights& weights,
-                        const StateGradient& doutput, void*, const RecurrenceGradients& gradients,
-                        const SequenceGradient& dinput, void*) {
-  const auto operands = Gather(step, shape, batch, input, mask, weights, true);
-  const int64_t rows = batch * (shape.return_sequences ? shape.steps : 1);
-  std::vector<float> dh(static_cast<size_t>(rows * shape.units));
-  for (int64_t row = 0; row < rows; ++row) {
-    std::copy_n(doutput.dh + row * doutput.stride, shape.units, dh.data() + row * shape.units);
+                        const StateGradient& doutput, void* cache_memory, const RecurrenceGradients& gradients,
+                        const SequenceGradient& dinput, void* scratch_memory) {
+  const FlushDenormals flush;
+  const RecurrencePlan plan(shape, batch, input.x == nullptr, true);
+  BackwardScratch scratch(plan, pool.threads(), scratch_memory);
+  const RecurrenceCache cache(plan, cache_memory);
+  const Sequences sequences = SequencesOf(plan, mask, scratch.tables);
+
+  PrepareDropout(plan, step, scratch.tables, pool);
+  const CellParameters cell = PrepareCell(plan, weights, scratch.tables, pool);
+  const PackedBlocks recurrent =
+      PackTransposedBlocks(plan, &BlockPlan::full, plan.recurrent_dropout, weights.recurrent_kernel, plan.units,
+                           scratch.tables.packed_recurrent, pool);
+  ClearSums(plan, scratch);
+  const RecurrenceWork work = {plan, sequences, cell, recurrent};
+  if (plan.scan) {
+    ScanBackward(work, doutput, cache, scratch, pool);
+  } else {
+    WalkBackward(work, doutput, cache, scratch, pool);
   }
-  const auto result = ReferenceBackward(operands, ReferenceForward(operands), dh);
-  Scatter(result.kernel, gradients.kernel);
-  Scatter(result.recurrent_kernel, gradients.recurrent_kernel);
-  Scatter(result.recurrent_diagonal, gradients.recurrent_diagonal);
-  Scatter(result.bias, gradients.bias);
-  if (dinput.dx != nullptr) {
-    for (size_t i = 0; i < result.x.size(); ++i) dinput.dx[i] = result.x[i] + (dinput.accumulate ? dinput.dx[i] : 0.0f);
+  ReduceSums(plan, scratch, gradients);
+  const GradientWork gradient_work = {plan, sequences, input, weights, cache, scratch, pool};
+  if (gradients.recurrent_kernel != nullptr) {
+    ComputeRecurrentKernelGradient(gradient_work, gradients.recurrent_kernel);
   }
-  if (dinput.dtable != nullptr) {
-    if (!dinput.accumulate) std::fill_n(dinput.dtable, input.vocabulary * shape.inputs, 0.0f);
-    for (int64_t row = 0; row < batch * shape.steps; ++row) {
-      float* to = dinput.dtable + input.tokens[row] * shape.inputs;
-      for (int64_t i = 0; i < shape.inputs; ++i) to[i] += result.x[static_cast<size_t>(row * shape.inputs + i)];
-    }
-  }
+  ComputeInputGradients(gradient_work, gradients.kernel, dinput);
 }
 
 }  // namespace slim

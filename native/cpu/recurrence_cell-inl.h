@@ -1,0 +1,336 @@
+// The cell's mathematics on vectors of neighbouring units of one sequence. What the formulas are: cell.h.
+
+#if defined(SLIM_CPU_RECURRENCE_CELL_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef SLIM_CPU_RECURRENCE_CELL_INL_H_
+#undef SLIM_CPU_RECURRENCE_CELL_INL_H_
+#else
+#define SLIM_CPU_RECURRENCE_CELL_INL_H_
+#endif
+
+#include "cpu/math-inl.h"
+#include "cpu/recurrence_steps.h"
+#include "cpu/simd-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace slim::HWY_NAMESPACE {
+
+// kVectors vectors of units, side by side: work on them is independent, which hides the latency of the activations, and
+// the choices by the cell's terms are made once for all of them.
+template <int kVectors>
+struct Units {
+  Floats v[kVectors];
+};
+
+template <int kVectors>
+HWY_INLINE Units<kVectors> LoadUnits(const float* from) {
+  Units<kVectors> units;
+  HWY_UNROLL(4)
+  for (int j = 0; j < kVectors; ++j) units.v[j] = hn::Load(kFloats, from + j * kLanes);
+  return units;
+}
+
+template <int kVectors>
+HWY_INLINE void StoreUnits(const Units<kVectors>& units, float* to) {
+  HWY_UNROLL(4)
+  for (int j = 0; j < kVectors; ++j) hn::Store(units.v[j], kFloats, to + j * kLanes);
+}
+
+template <int kVectors>
+HWY_INLINE Units<kVectors> ZeroUnits() {
+  Units<kVectors> units;
+  HWY_UNROLL(4)
+  for (int j = 0; j < kVectors; ++j) units.v[j] = hn::Zero(kFloats);
+  return units;
+}
+
+// The first `count` units from or to an array that has neither padding nor alignment.
+template <int kVectors>
+HWY_INLINE Units<kVectors> LoadFirstUnits(const float* from, size_t count) {
+  Units<kVectors> units;
+  HWY_UNROLL(4)
+  for (int j = 0; j < kVectors; ++j) {
+    const size_t before = static_cast<size_t>(j) * kLanes;
+    if (count >= before + kLanes) {
+      units.v[j] = hn::LoadU(kFloats, from + before);
+    } else {
+      units.v[j] = count > before ? LoadFirst(from + before, count - before) : hn::Zero(kFloats);
+    }
+  }
+  return units;
+}
+
+template <int kVectors>
+HWY_INLINE void StoreFirstUnits(const Units<kVectors>& units, float* to, size_t count) {
+  HWY_UNROLL(4)
+  for (int j = 0; j < kVectors; ++j) {
+    const size_t before = static_cast<size_t>(j) * kLanes;
+    if (count >= before + kLanes) {
+      hn::StoreU(units.v[j], kFloats, to + before);
+    } else if (count > before) {
+      StoreFirst(units.v[j], to + before, count - before);
+    }
+  }
+}
+
+template <int kVectors>
+HWY_INLINE Units<kVectors> operator+(const Units<kVectors>& a, const Units<kVectors>& b) {
+  Units<kVectors> sum;
+  HWY_UNROLL(4)
+  for (int j = 0; j < kVectors; ++j) sum.v[j] = hn::Add(a.v[j], b.v[j]);
+  return sum;
+}
+
+template <int kVectors>
+HWY_INLINE Units<kVectors> operator*(const Units<kVectors>& a, const Units<kVectors>& b) {
+  Units<kVectors> product;
+  HWY_UNROLL(4)
+  for (int j = 0; j < kVectors; ++j) product.v[j] = hn::Mul(a.v[j], b.v[j]);
+  return product;
+}
+
+// a * b + c
+template <int kVectors>
+HWY_INLINE Units<kVectors> MultiplyAddUnits(const Units<kVectors>& a, const Units<kVectors>& b,
+                                            const Units<kVectors>& c) {
+  Units<kVectors> sum;
+  HWY_UNROLL(4)
+  for (int j = 0; j < kVectors; ++j) sum.v[j] = hn::MulAdd(a.v[j], b.v[j], c.v[j]);
+  return sum;
+}
+
+// Activations of one element; those of a whole row are not among them.
+template <int kVectors>
+HWY_INLINE Units<kVectors> ActivateUnits(Activation activation, const Units<kVectors>& x) {
+  Units<kVectors> y = x;
+  switch (activation) {
+    case Activation::kTanh:
+      HWY_UNROLL(4)
+      for (int j = 0; j < kVectors; ++j) y.v[j] = Tanh(x.v[j]);
+      break;
+    case Activation::kSigmoid:
+      HWY_UNROLL(4)
+      for (int j = 0; j < kVectors; ++j) y.v[j] = Sigmoid(x.v[j]);
+      break;
+    case Activation::kHardSigmoid:
+      HWY_UNROLL(4)
+      for (int j = 0; j < kVectors; ++j) y.v[j] = HardSigmoid(x.v[j]);
+      break;
+    case Activation::kRelu:
+      HWY_UNROLL(4)
+      for (int j = 0; j < kVectors; ++j) y.v[j] = Relu(x.v[j]);
+      break;
+    case Activation::kLinear:
+    case Activation::kSoftmax:
+      break;
+  }
+  return y;
+}
+
+// dy times the activation's derivative where its value is y.
+template <int kVectors>
+HWY_INLINE Units<kVectors> SlopeUnits(Activation activation, const Units<kVectors>& y, const Units<kVectors>& dy) {
+  Units<kVectors> dx = dy;
+  const Floats zero = hn::Zero(kFloats), one = hn::Set(kFloats, 1.0f);
+  switch (activation) {
+    case Activation::kTanh:
+      HWY_UNROLL(4)
+      for (int j = 0; j < kVectors; ++j) {
+        dx.v[j] = hn::Mul(dy.v[j], hn::Mul(hn::Sub(one, y.v[j]), hn::Add(one, y.v[j])));
+      }
+      break;
+    case Activation::kSigmoid:
+      HWY_UNROLL(4)
+      for (int j = 0; j < kVectors; ++j) dx.v[j] = hn::Mul(dy.v[j], hn::Mul(y.v[j], hn::Sub(one, y.v[j])));
+      break;
+    case Activation::kHardSigmoid:
+      HWY_UNROLL(4)
+      for (int j = 0; j < kVectors; ++j) {
+        const FloatMask sloping = hn::And(hn::Gt(y.v[j], zero), hn::Lt(y.v[j], one));
+        dx.v[j] = hn::IfThenElseZero(sloping, hn::Mul(dy.v[j], hn::Set(kFloats, 0.2f)));
+      }
+      break;
+    case Activation::kRelu:
+      HWY_UNROLL(4)
+      for (int j = 0; j < kVectors; ++j) dx.v[j] = hn::IfThenElseZero(hn::Gt(y.v[j], zero), dy.v[j]);
+      break;
+    case Activation::kLinear:
+    case Activation::kSoftmax:
+      break;
+  }
+  return dx;
+}
+
+// What of a sequence's step the forward pass reads; rows as in ForwardStep, but for the input products: their row
+// begins at the unit first_unit, and its blocks are input_stride floats apart.
+struct ForwardOperands {
+  const float* input_products;
+  size_t input_stride;
+  size_t first_unit;
+  const float* recurrent_products;  // or null
+  const float* diagonals;
+};
+
+// The pre-activation of a block: bias + u (.) h + x W + h U. The first two are summed first, so that gates of these
+// alone come out the same where the backward pass computes them again.
+template <int kVectors>
+HWY_INLINE Units<kVectors> PreActivation(const CellParameters& cell, const CellBlock& block,
+                                         const ForwardOperands& operands, size_t at, const Units<kVectors>& h_before) {
+  Units<kVectors> a = block.bias != nullptr ? LoadUnits<kVectors>(block.bias + at) : ZeroUnits<kVectors>();
+  if (block.diagonal >= 0) {
+    const float* u = operands.diagonals + static_cast<size_t>(block.diagonal) * cell.padded + at;
+    a = MultiplyAddUnits(LoadUnits<kVectors>(u), h_before, a);
+  }
+  if (block.input >= 0) {
+    const size_t place = static_cast<size_t>(block.input) * operands.input_stride + at - operands.first_unit;
+    a = a + LoadUnits<kVectors>(operands.input_products + place);
+  }
+  if (block.full >= 0 && operands.recurrent_products != nullptr) {
+    a = a + LoadUnits<kVectors>(operands.recurrent_products + static_cast<size_t>(block.full) * cell.padded + at);
+  }
+  return a;
+}
+
+// The value of a block at a step; kept where the backward pass wants it.
+template <int kVectors>
+HWY_INLINE Units<kVectors> BlockValue(const CellParameters& cell, const CellBlock& block, Activation activation,
+                                      const ForwardOperands& operands, size_t at, const Units<kVectors>& h_before,
+                                      float* kept) {
+  if (block.fixed != nullptr) return LoadUnits<kVectors>(block.fixed + at);
+  const Units<kVectors> value = ActivateUnits(activation, PreActivation<kVectors>(cell, block, operands, at, h_before));
+  if (kept != nullptr && block.kept >= 0) {
+    StoreUnits(value, kept + static_cast<size_t>(block.kept) * cell.padded + at);
+  }
+  return value;
+}
+
+// h and c hold the state before the step and get the state after it.
+template <int kVectors>
+HWY_INLINE void ForwardUnits(const CellParameters& cell, const ForwardOperands& operands, size_t at, float* kept,
+                             Units<kVectors>& h, Units<kVectors>& c) {
+  const Activation s = cell.gate_activation;
+  const Units<kVectors> candidate = BlockValue(cell, cell.blocks[kCandidate], cell.activation, operands, at, h, kept);
+  const Units<kVectors> input = BlockValue(cell, cell.blocks[kInputGate], s, operands, at, h, kept);
+  const Units<kVectors> forget = BlockValue(cell, cell.blocks[kForgetGate], s, operands, at, h, kept);
+  const Units<kVectors> output = BlockValue(cell, cell.blocks[kOutputGate], s, operands, at, h, kept);
+  c = MultiplyAddUnits(forget, c, input * candidate);
+  h = output * ActivateUnits(cell.activation, c);
+}
+
+// What of a sequence's step the backward pass reads and writes; rows as in BackwardStep.
+struct BackwardOperands {
+  float* kept;
+  const float* diagonals;
+  const float* diagonal_factors;  // or null
+};
+
+// Sums of gradients of the rows of a group, held in registers from row to row.
+template <int kVectors>
+struct GradientSums {
+  Units<kVectors> bias[kBlocks];
+  Units<kVectors> diagonal[kBlocks];
+};
+
+template <int kVectors>
+HWY_INLINE void LoadSums(const CellParameters& cell, const float* sums, size_t at, GradientSums<kVectors>& loaded) {
+  HWY_UNROLL(4)
+  for (int k = 0; k < kBlocks; ++k) {
+    const CellBlock& block = cell.blocks[k];
+    loaded.bias[k] = block.bias_sum < 0
+                         ? ZeroUnits<kVectors>()
+                         : LoadUnits<kVectors>(sums + static_cast<size_t>(block.bias_sum) * cell.padded + at);
+    loaded.diagonal[k] = block.diagonal_sum < 0
+                             ? ZeroUnits<kVectors>()
+                             : LoadUnits<kVectors>(sums + static_cast<size_t>(block.diagonal_sum) * cell.padded + at);
+  }
+}
+
+template <int kVectors>
+HWY_INLINE void StoreSums(const CellParameters& cell, const GradientSums<kVectors>& sums, size_t at, float* to) {
+  HWY_UNROLL(4)
+  for (int k = 0; k < kBlocks; ++k) {
+    const CellBlock& block = cell.blocks[k];
+    if (block.bias_sum >= 0) {
+      StoreUnits(sums.bias[k], to + static_cast<size_t>(block.bias_sum) * cell.padded + at);
+    }
+    if (block.diagonal_sum >= 0) {
+      StoreUnits(sums.diagonal[k], to + static_cast<size_t>(block.diagonal_sum) * cell.padded + at);
+    }
+  }
+}
+
+// The value of a block as the forward pass had it.
+template <int kVectors>
+HWY_INLINE Units<kVectors> PastValue(const CellParameters& cell, const CellBlock& block,
+                                     const BackwardOperands& operands, size_t at, const Units<kVectors>& h_before) {
+  if (block.fixed != nullptr) return LoadUnits<kVectors>(block.fixed + at);
+  if (block.kept >= 0) return LoadUnits<kVectors>(operands.kept + static_cast<size_t>(block.kept) * cell.padded + at);
+  const ForwardOperands forward = {nullptr, 0, 0, nullptr, operands.diagonals};
+  return ActivateUnits(cell.gate_activation, PreActivation<kVectors>(cell, block, forward, at, h_before));
+}
+
+// Takes the gradient of a block's pre-activation to where it belongs: kept for the products, summed for bias and
+// diagonal, and into dh of the state before.
+template <int kVectors, int kBlock>
+HWY_INLINE void SpreadGradient(const CellParameters& cell, const BackwardOperands& operands, size_t at,
+                               const Units<kVectors>& da, const Units<kVectors>& h_before, Units<kVectors>& dh_before,
+                               GradientSums<kVectors>& sums) {
+  const CellBlock& block = cell.blocks[kBlock];
+  if (block.kept >= 0) StoreUnits(da, operands.kept + static_cast<size_t>(block.kept) * cell.padded + at);
+  if (block.bias_sum >= 0) sums.bias[kBlock] = sums.bias[kBlock] + da;
+  if (block.diagonal >= 0) {
+    const size_t place = static_cast<size_t>(block.diagonal) * cell.padded + at;
+    dh_before = MultiplyAddUnits(LoadUnits<kVectors>(operands.diagonals + place), da, dh_before);
+    Units<kVectors> seen = h_before;
+    if (operands.diagonal_factors != nullptr) seen = seen * LoadUnits<kVectors>(operands.diagonal_factors + place);
+    sums.diagonal[kBlock] = MultiplyAddUnits(da, seen, sums.diagonal[kBlock]);
+  }
+}
+
+// From dc, with what came through h in it, and the output gate's gradient: the gradients of all blocks and of the
+// state before. dc gets that of c before, dh that of h before but for the full recurrent products.
+template <int kVectors>
+HWY_INLINE void SpreadGradients(const CellParameters& cell, const BackwardOperands& operands, size_t at,
+                                const Units<kVectors>& h_before, const Units<kVectors>& c_before,
+                                const Units<kVectors>& input, const Units<kVectors>& forget,
+                                const Units<kVectors>& candidate, const Units<kVectors>& da_candidate,
+                                const Units<kVectors>& output, const Units<kVectors>& doutput, Units<kVectors>& dh,
+                                Units<kVectors>& dc, GradientSums<kVectors>& sums) {
+  const Activation s = cell.gate_activation;
+  dh = ZeroUnits<kVectors>();
+  SpreadGradient<kVectors, kCandidate>(cell, operands, at, da_candidate, h_before, dh, sums);
+  if (!(cell.blocks[kInputGate].fixed != nullptr && cell.blocks[kInputGate].bias_sum < 0)) {
+    const Units<kVectors> da = SlopeUnits(s, input, dc * candidate);
+    SpreadGradient<kVectors, kInputGate>(cell, operands, at, da, h_before, dh, sums);
+  }
+  if (!(cell.blocks[kForgetGate].fixed != nullptr && cell.blocks[kForgetGate].bias_sum < 0)) {
+    const Units<kVectors> da = SlopeUnits(s, forget, dc * c_before);
+    SpreadGradient<kVectors, kForgetGate>(cell, operands, at, da, h_before, dh, sums);
+  }
+  if (!(cell.blocks[kOutputGate].fixed != nullptr && cell.blocks[kOutputGate].bias_sum < 0)) {
+    const Units<kVectors> da = SlopeUnits(s, output, doutput);
+    SpreadGradient<kVectors, kOutputGate>(cell, operands, at, da, h_before, dh, sums);
+  }
+  dc = dc * forget;
+}
+
+// dh and dc hold the gradients of the state after the step and get those of the state before it (see SpreadGradients).
+template <int kVectors>
+HWY_INLINE void BackwardUnits(const CellParameters& cell, const BackwardOperands& operands, size_t at,
+                              const Units<kVectors>& h_before, const Units<kVectors>& c_before,
+                              const Units<kVectors>& c_after, Units<kVectors>& dh, Units<kVectors>& dc,
+                              GradientSums<kVectors>& sums) {
+  const Units<kVectors> output = PastValue(cell, cell.blocks[kOutputGate], operands, at, h_before);
+  const Units<kVectors> activated = ActivateUnits(cell.activation, c_after);
+  dc = dc + SlopeUnits(cell.activation, activated, dh * output);
+  const Units<kVectors> candidate = PastValue(cell, cell.blocks[kCandidate], operands, at, h_before);
+  const Units<kVectors> input = PastValue(cell, cell.blocks[kInputGate], operands, at, h_before);
+  const Units<kVectors> forget = PastValue(cell, cell.blocks[kForgetGate], operands, at, h_before);
+  const Units<kVectors> da_candidate = SlopeUnits(cell.activation, candidate, dc * input);
+  SpreadGradients(cell, operands, at, h_before, c_before, input, forget, candidate, da_candidate, output,
+                  dh * activated, dh, dc, sums);
+}
+
+}  // namespace slim::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // SLIM_CPU_RECURRENCE_CELL_INL_H_

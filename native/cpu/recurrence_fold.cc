@@ -1,0 +1,80 @@
+#include "cpu/recurrence_fold.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "cpu/recurrence_rows.h"
+
+namespace slim {
+namespace {
+
+constexpr int kDigitBits = 11;
+constexpr uint32_t kDigits = 1u << kDigitBits;
+
+// Columns that a task sums: a token that fills the padding has so many positions that its row is worth sharing out.
+constexpr size_t kTaskColumns = 128;
+constexpr size_t kTokensPerTask = 64;
+
+// A stable radix sort by the high half, which is below 2^31. `keys` and `other` are exchanged as needed; the result is
+// in what is returned.
+uint64_t* SortByToken(uint64_t* keys, uint64_t* other, size_t count, uint32_t largest) {
+  for (int shift = 32; shift < 63 && (largest >> (shift - 32)) != 0; shift += kDigitBits) {
+    uint32_t starts[kDigits] = {};
+    const auto digit = [shift](uint64_t key) { return static_cast<uint32_t>(key >> shift) & (kDigits - 1); };
+    for (size_t i = 0; i < count; ++i) ++starts[digit(keys[i])];
+    uint32_t sum = 0;
+    for (uint32_t& start : starts) sum += std::exchange(start, sum);
+    for (size_t i = 0; i < count; ++i) other[starts[digit(keys[i])]++] = keys[i];
+    std::swap(keys, other);
+  }
+  return keys;
+}
+
+}  // namespace
+
+void FoldTokens(const RecurrencePlan& plan, const Sequences& sequences, const int32_t* tokens, TokenFold& fold,
+                uint64_t* spare) {
+  size_t count = 0;
+  uint32_t largest = 0;
+  for (size_t p = 0; p < plan.batch; ++p) {
+    const int32_t* sequence = tokens + static_cast<size_t>(sequences.order[p]) * plan.steps;
+    const size_t first = sequences.First(plan, p);
+    for (size_t row = first; row < first + static_cast<size_t>(sequences.lengths[p]); ++row) {
+      const uint32_t token = static_cast<uint32_t>(sequence[sequences.Time(plan, p, row)]);
+      largest = std::max(largest, token);
+      spare[count++] = uint64_t{token} << 32 | (p * plan.steps + row);
+    }
+  }
+  const uint64_t* sorted = SortByToken(spare, spare + plan.batch * plan.steps, count, largest);
+  int32_t distinct = 0;
+  for (size_t i = 0; i < count; ++i) {
+    const int32_t token = static_cast<int32_t>(sorted[i] >> 32), position = static_cast<int32_t>(sorted[i]);
+    if (distinct == 0 || fold.tokens[distinct - 1] != token) {
+      fold.tokens[distinct] = token;
+      fold.starts[distinct++] = static_cast<int32_t>(i);
+    }
+    fold.positions[i] = position;
+    fold.slots[position] = distinct - 1;
+  }
+  fold.starts[distinct] = static_cast<int32_t>(count);
+  *fold.distinct = distinct;
+}
+
+void SumByToken(const RecurrencePlan& plan, const TokenFold& fold, const FoldedRows& rows, float* sums,
+                size_t sums_stride, ThreadPool& pool) {
+  const size_t columns = (rows.width + kTaskColumns - 1) / kTaskColumns;
+  const size_t parts = (fold.Count() + kTokensPerTask - 1) / kTokensPerTask;
+  pool.ParallelFor(parts * columns, [&](size_t task, int) {
+    const size_t column = task % columns * kTaskColumns;
+    const size_t width = std::min(kTaskColumns, rows.width - column);
+    const size_t first = task / columns * kTokensPerTask;
+    for (size_t slot = first; slot < std::min(first + kTokensPerTask, fold.Count()); ++slot) {
+      const int32_t* positions = fold.positions + fold.starts[slot];
+      const size_t count = static_cast<size_t>(fold.starts[slot + 1] - fold.starts[slot]);
+      SumRows({rows.values + column, plan.steps, rows.sequence_stride, rows.row_stride}, positions, count, width,
+              sums + slot * sums_stride + column);
+    }
+  });
+}
+
+}  // namespace slim

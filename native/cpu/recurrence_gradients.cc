@@ -1,0 +1,305 @@
+#include "cpu/recurrence_gradients.h"
+
+#include <algorithm>
+
+#include "cpu/recurrence_rows.h"
+
+namespace slim {
+namespace {
+
+size_t LengthOf(const GradientWork& work, size_t p) { return static_cast<size_t>(work.sequences.lengths[p]); }
+
+const float* KeptRow(const GradientWork& work, size_t p, size_t row, const BlockRun& run) {
+  return work.cache.kept + p * work.plan.kept_stride + row * work.plan.kept_width + run.place * work.plan.padded;
+}
+
+// Row of x, or of the table, that sequence p reads.
+const float* InputRow(const GradientWork& work, size_t p, size_t row) {
+  const size_t position =
+      static_cast<size_t>(work.sequences.order[p]) * work.plan.steps + work.sequences.Time(work.plan, p, row);
+  if (work.input.x != nullptr) return work.input.x + position * work.plan.inputs;
+  return work.input.table + static_cast<size_t>(work.input.tokens[position]) * work.plan.inputs;
+}
+
+// The rows of sequence p from `row` on, up to `end`, whose times follow one another.
+size_t StretchEnd(const GradientWork& work, size_t p, size_t row, size_t end) {
+  if (work.sequences.times == nullptr) return end;
+  const int32_t* times = work.sequences.times + p * work.plan.steps;
+  size_t next = row + 1;
+  while (next < end && times[next] == times[next - 1] + 1) ++next;
+  return next;
+}
+
+// The gradient of some blocks of a weight array: sums over `runs` of a^T times the blocks' gradients.
+void SumProducts(const GradientWork& work, size_t run_count, size_t a_stride, size_t dy_stride, size_t depth,
+                 const BlockRun& run, size_t blocks, float* gradient) {
+  WeightGradient product;
+  product.runs = work.scratch.runs;
+  product.run_count = run_count;
+  product.a_stride = a_stride;
+  product.dy_stride = dy_stride;
+  product.depth = depth;
+  product.columns = run.count * work.plan.units;
+  product.dw = gradient + run.packed * work.plan.units;
+  product.dw_stride = blocks * work.plan.units;
+  ComputeWeightGradient(product, work.pool, work.scratch.products);
+}
+
+// h before each step times the factors of a block, where the product finds it: [B][T, padded].
+void GatherStates(const GradientWork& work, size_t block) {
+  const RecurrencePlan& plan = work.plan;
+  const size_t shift = plan.shape.reverse ? 1 : 0;
+  work.pool.ParallelFor(plan.batch, [&](size_t p, int) {
+    const size_t first = work.sequences.First(plan, p);
+    const float* factors = work.scratch.tables.full_factors + p * plan.full_width + block * plan.padded;
+    for (size_t row = first; row < first + LengthOf(work, p); ++row) {
+      MultiplyRow(plan.padded, work.cache.h + p * plan.state_stride + (row + shift) * plan.padded, factors,
+                  work.scratch.gathered + (p * plan.steps + row) * plan.padded);
+    }
+  });
+}
+
+// x times the factors of a block: [B][T, inputs].
+void GatherInputs(const GradientWork& work, size_t block) {
+  const RecurrencePlan& plan = work.plan;
+  work.pool.ParallelFor(plan.batch, [&](size_t p, int) {
+    const size_t first = work.sequences.First(plan, p);
+    const float* factors = work.scratch.tables.input_factors + (p * plan.input_blocks + block) * plan.inputs;
+    for (size_t row = first; row < first + LengthOf(work, p); ++row) {
+      MultiplyRow(plan.inputs, InputRow(work, p, row), factors,
+                  work.scratch.gathered + (p * plan.steps + row) * plan.inputs);
+    }
+  });
+}
+
+size_t GatheredRuns(const GradientWork& work, const BlockRun& run, size_t width) {
+  for (size_t p = 0; p < work.plan.batch; ++p) {
+    const size_t first = work.sequences.First(work.plan, p);
+    work.scratch.runs[p] = {work.scratch.gathered + (p * work.plan.steps + first) * width, KeptRow(work, p, first, run),
+                            LengthOf(work, p)};
+  }
+  return work.plan.batch;
+}
+
+// Rows of x beside the gradients of a run of blocks.
+size_t InputRuns(const GradientWork& work, const BlockRun& run) {
+  size_t count = 0;
+  for (size_t p = 0; p < work.plan.batch; ++p) {
+    const size_t first = work.sequences.First(work.plan, p), end = first + LengthOf(work, p);
+    for (size_t row = first; row < end;) {
+      const size_t next = StretchEnd(work, p, row, end);
+      work.scratch.runs[count++] = {InputRow(work, p, row), KeptRow(work, p, row, run), next - row};
+      row = next;
+    }
+  }
+  return count;
+}
+
+void ComputeKernelGradient(const GradientWork& work, float* gradient) {
+  const RecurrencePlan& plan = work.plan;
+  BlockRun runs[kBlocks];
+  const int count = RunsOf(plan, &BlockPlan::input, plan.input_dropout, runs);
+  for (int i = 0; i < count; ++i) {
+    size_t row_runs;
+    if (plan.input_dropout) {
+      GatherInputs(work, runs[i].packed);
+      row_runs = GatheredRuns(work, runs[i], plan.inputs);
+    } else {
+      row_runs = InputRuns(work, runs[i]);
+    }
+    SumProducts(work, row_runs, plan.inputs, plan.kept_width, plan.inputs, runs[i], plan.input_blocks, gradient);
+  }
+}
+
+// --- what the layer reads --------------------------------------------------------------------------------------------
+
+// rows of [inputs] (+)= the gradients of a run's blocks times the transpose of their kernel.
+struct InputProduct {
+  const float* gradients;
+  size_t gradient_stride;
+  size_t rows;
+  const PackedMatrix& kernel;
+  float* to;
+  size_t inputs;
+  bool accumulate;
+};
+
+Product ProductOf(const InputProduct& input) {
+  Product product;
+  product.a.data = input.gradients;
+  product.a.stride = input.gradient_stride;
+  product.rows = input.rows;
+  product.b = input.kernel;
+  product.accumulate = input.accumulate;
+  product.c = input.to;
+  product.c_stride = input.inputs;
+  return product;
+}
+
+// dx of sequence p, whose rows go to `target` [T, inputs] by time.
+void InputGradientOfSequence(const GradientWork& work, const PackedBlocks& kernel, size_t p, float* target,
+                             bool accumulate) {
+  const RecurrencePlan& plan = work.plan;
+  const size_t first = work.sequences.First(plan, p), end = first + LengthOf(work, p);
+  if (!accumulate && end - first < plan.steps) std::fill_n(target, plan.steps * plan.inputs, 0.0f);
+  for (int run = 0; run < kernel.count; ++run) {
+    for (size_t row = first; row < end;) {
+      const size_t next = StretchEnd(work, p, row, end);
+      float* to = target + work.sequences.Time(plan, p, row) * plan.inputs;
+      const bool add = accumulate || run > 0;
+      const InputProduct input = {KeptRow(work, p, row, kernel.runs[run]),
+                                  plan.kept_width,
+                                  next - row,
+                                  kernel.matrices[run],
+                                  to,
+                                  plan.inputs,
+                                  add};
+      if (!plan.input_dropout) {
+        MultiplyPart(ProductOf(input), 0, input.rows, 0, input.kernel.Panels());
+      } else {
+        InputProduct apart = input;
+        apart.to = work.scratch.gathered + (p * plan.steps + row) * plan.inputs;
+        apart.accumulate = false;
+        MultiplyPart(ProductOf(apart), 0, apart.rows, 0, apart.kernel.Panels());
+        const size_t block = kernel.runs[run].packed;
+        const float* factors = work.scratch.tables.input_factors + (p * plan.input_blocks + block) * plan.inputs;
+        for (size_t r = 0; r < apart.rows; ++r) {
+          if (!add) std::fill_n(to + r * plan.inputs, plan.inputs, 0.0f);
+          MultiplyAddRow(plan.inputs, apart.to + r * plan.inputs, factors, to + r * plan.inputs);
+        }
+      }
+      row = next;
+    }
+  }
+}
+
+void ClearTable(const GradientWork& work, float* table) {
+  constexpr size_t kTaskFloats = size_t{1} << 16;
+  const size_t count = static_cast<size_t>(work.input.vocabulary) * work.plan.inputs;
+  work.pool.ParallelFor((count + kTaskFloats - 1) / kTaskFloats, [&](size_t task, int) {
+    const size_t begin = task * kTaskFloats;
+    std::fill_n(table + begin, std::min(kTaskFloats, count - begin), 0.0f);
+  });
+}
+
+// The table's rows of the distinct tokens += rows [distinct, inputs].
+void AddToTable(const GradientWork& work, const TokenFold& fold, const float* rows, float* table) {
+  for (size_t slot = 0; slot < fold.Count(); ++slot) {
+    AddRow(work.plan.inputs, rows + slot * work.plan.inputs,
+           table + static_cast<size_t>(fold.tokens[slot]) * work.plan.inputs);
+  }
+}
+
+// By distinct token: the gradients of its positions are summed first and meet the products once.
+void ComputeFoldedGradients(const GradientWork& work, float* kernel_gradient, const SequenceGradient& dinput) {
+  const RecurrencePlan& plan = work.plan;
+  const TokenFold& fold = work.cache.fold;
+  const BackwardScratch& scratch = work.scratch;
+  BlockRun runs[kBlocks];
+  const int count = RunsOf(plan, &BlockPlan::input, false, runs);
+  for (int i = 0; i < count; ++i) {
+    const FoldedRows rows = {work.cache.kept + runs[i].place * plan.padded, plan.kept_stride, plan.kept_width,
+                             runs[i].count * plan.padded};
+    SumByToken(plan, fold, rows, scratch.folded + runs[i].packed * plan.padded, plan.input_width, work.pool);
+  }
+  if (kernel_gradient != nullptr) {
+    for (size_t slot = 0; slot < fold.Count(); ++slot) {
+      std::copy_n(work.input.table + static_cast<size_t>(fold.tokens[slot]) * plan.inputs, plan.inputs,
+                  scratch.gathered + slot * plan.inputs);
+    }
+    for (int i = 0; i < count; ++i) {
+      scratch.runs[0] = {scratch.gathered, scratch.folded + runs[i].packed * plan.padded, fold.Count()};
+      SumProducts(work, 1, plan.inputs, plan.input_width, plan.inputs, runs[i], plan.input_blocks, kernel_gradient);
+    }
+  }
+  if (dinput.dtable == nullptr) return;
+  const PackedBlocks kernel = PackTransposedBlocks(plan, &BlockPlan::input, false, work.weights.kernel, plan.inputs,
+                                                   scratch.tables.packed_kernel, work.pool);
+  for (int run = 0; run < kernel.count; ++run) {
+    const InputProduct input = {scratch.folded + kernel.runs[run].packed * plan.padded,
+                                plan.input_width,
+                                fold.Count(),
+                                kernel.matrices[run],
+                                scratch.gathered_gradient,
+                                plan.inputs,
+                                run > 0};
+    Multiply(ProductOf(input), work.pool);
+  }
+  if (!dinput.accumulate) ClearTable(work, dinput.dtable);
+  AddToTable(work, fold, scratch.gathered_gradient, dinput.dtable);
+}
+
+// The table's gradient where the fold does not serve: dx of all positions, then sums by token.
+void ComputeTableGradient(const GradientWork& work, const PackedBlocks& kernel, const SequenceGradient& dinput) {
+  const RecurrencePlan& plan = work.plan;
+  const BackwardScratch& scratch = work.scratch;
+  const size_t row_floats = plan.steps * plan.inputs;
+  work.pool.ParallelFor(plan.batch, [&](size_t p, int) {
+    InputGradientOfSequence(work, kernel, p, scratch.gathered_gradient + p * row_floats, false);
+  });
+  // Sums by token are by row; dx lies by time. Without a mask these are the same, with one the fold knows the rows.
+  TokenFold fold = scratch.fold;
+  Sequences by_time = work.sequences;
+  FoldTokens(plan, work.sequences, work.input.tokens, fold, scratch.spare);
+  if (by_time.times != nullptr) {
+    for (int32_t i = 0; i < fold.starts[fold.Count()]; ++i) {
+      const size_t p = static_cast<size_t>(fold.positions[i]) / plan.steps;
+      const size_t row = static_cast<size_t>(fold.positions[i]) % plan.steps;
+      fold.positions[i] = static_cast<int32_t>(p * plan.steps + by_time.Time(plan, p, row));
+    }
+  }
+  SumByToken(plan, fold, {scratch.gathered_gradient, row_floats, plan.inputs, plan.inputs}, scratch.gathered,
+             plan.inputs, work.pool);
+  if (!dinput.accumulate) ClearTable(work, dinput.dtable);
+  AddToTable(work, fold, scratch.gathered, dinput.dtable);
+}
+
+// The layer reads nothing.
+void ClearInputGradients(const GradientWork& work, const SequenceGradient& dinput) {
+  if (dinput.accumulate) return;
+  if (dinput.dtable != nullptr) ClearTable(work, dinput.dtable);
+  if (dinput.dx != nullptr) std::fill_n(dinput.dx, work.plan.batch * work.plan.steps * work.plan.inputs, 0.0f);
+}
+
+}  // namespace
+
+void ComputeRecurrentKernelGradient(const GradientWork& work, float* gradient) {
+  const RecurrencePlan& plan = work.plan;
+  const size_t shift = plan.shape.reverse ? 1 : 0;
+  BlockRun runs[kBlocks];
+  const int count = RunsOf(plan, &BlockPlan::full, plan.recurrent_dropout, runs);
+  for (int i = 0; i < count; ++i) {
+    size_t row_runs = plan.batch;
+    if (plan.recurrent_dropout) {
+      GatherStates(work, runs[i].packed);
+      row_runs = GatheredRuns(work, runs[i], plan.padded);
+    } else {
+      for (size_t p = 0; p < plan.batch; ++p) {
+        // The state before the first step is zero: its row adds nothing.
+        const size_t length = LengthOf(work, p), rows = length > 0 ? length - 1 : 0;
+        const size_t first = work.sequences.First(plan, p) + (plan.shape.reverse ? 0 : 1);
+        work.scratch.runs[p] = {work.cache.h + p * plan.state_stride + (first + shift) * plan.padded,
+                                KeptRow(work, p, first, runs[i]), rows};
+      }
+    }
+    SumProducts(work, row_runs, plan.padded, plan.kept_width, plan.units, runs[i], plan.full_blocks, gradient);
+  }
+}
+
+void ComputeInputGradients(const GradientWork& work, float* kernel_gradient, const SequenceGradient& dinput) {
+  const RecurrencePlan& plan = work.plan;
+  if (plan.fold) return ComputeFoldedGradients(work, kernel_gradient, dinput);
+  if (kernel_gradient != nullptr && plan.input_blocks > 0) ComputeKernelGradient(work, kernel_gradient);
+  if (dinput.dx == nullptr && dinput.dtable == nullptr) return;
+  if (plan.input_blocks == 0) return ClearInputGradients(work, dinput);
+  const PackedBlocks kernel = PackTransposedBlocks(plan, &BlockPlan::input, plan.input_dropout, work.weights.kernel,
+                                                   plan.inputs, work.scratch.tables.packed_kernel, work.pool);
+  if (dinput.dtable != nullptr) return ComputeTableGradient(work, kernel, dinput);
+  const size_t row_floats = plan.steps * plan.inputs;
+  work.pool.ParallelFor(plan.batch, [&](size_t p, int) {
+    float* target = dinput.dx + static_cast<size_t>(work.sequences.order[p]) * row_floats;
+    InputGradientOfSequence(work, kernel, p, target, dinput.accumulate);
+  });
+}
+
+}  // namespace slim

@@ -1,0 +1,135 @@
+#include "cpu/recurrence_rows.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "cpu/recurrence_rows.cc"
+#include "cpu/dispatch.h"
+#include "cpu/philox-inl.h"
+#include "cpu/simd-inl.h"
+#include "hwy/foreach_target.h"
+
+#ifndef SLIM_ROWS_TABLE
+#define SLIM_ROWS_TABLE
+namespace slim {
+struct RowsTable {
+  void (*multiply)(size_t count, const float* a, const float* b, float* product);
+  void (*multiply_add)(size_t count, const float* a, const float* b, float* sum);
+  void (*add)(size_t count, const float* a, float* sum);
+  void (*sum)(const PositionedRows& rows, const int32_t* positions, size_t position_count, size_t count, float* sum);
+  void (*factors)(const RandomStream& stream, float rate, uint64_t first, size_t count, float* factors);
+};
+}  // namespace slim
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace slim::HWY_NAMESPACE {
+namespace {
+
+void Multiply(size_t count, const float* a, const float* b, float* product) {
+  size_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    hn::StoreU(hn::Mul(hn::LoadU(kFloats, a + i), hn::LoadU(kFloats, b + i)), kFloats, product + i);
+  }
+  if (i < count) StoreFirst(hn::Mul(LoadFirst(a + i, count - i), LoadFirst(b + i, count - i)), product + i, count - i);
+}
+
+void MultiplyAdd(size_t count, const float* a, const float* b, float* sum) {
+  size_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    const Floats s = hn::LoadU(kFloats, sum + i);
+    hn::StoreU(hn::MulAdd(hn::LoadU(kFloats, a + i), hn::LoadU(kFloats, b + i), s), kFloats, sum + i);
+  }
+  if (i < count) {
+    const size_t left = count - i;
+    StoreFirst(hn::MulAdd(LoadFirst(a + i, left), LoadFirst(b + i, left), LoadFirst(sum + i, left)), sum + i, left);
+  }
+}
+
+void Add(size_t count, const float* a, float* sum) {
+  size_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    hn::StoreU(hn::Add(hn::LoadU(kFloats, sum + i), hn::LoadU(kFloats, a + i)), kFloats, sum + i);
+  }
+  if (i < count) {
+    const size_t left = count - i;
+    StoreFirst(hn::Add(LoadFirst(sum + i, left), LoadFirst(a + i, left)), sum + i, left);
+  }
+}
+
+const float* RowAt(const PositionedRows& rows, int32_t position) {
+  const size_t at = static_cast<size_t>(position);
+  return rows.values + at / rows.steps * rows.sequence_stride + at % rows.steps * rows.row_stride;
+}
+
+// kVectors vectors of the sum stay in registers.
+template <int kVectors>
+void SumStrip(const PositionedRows& rows, const int32_t* positions, size_t position_count, size_t at, float* sum) {
+  Floats sums[kVectors];
+  for (int j = 0; j < kVectors; ++j) sums[j] = hn::Zero(kFloats);
+  for (size_t k = 0; k < position_count; ++k) {
+    const float* row = RowAt(rows, positions[k]) + at;
+    HWY_UNROLL(8)
+    for (int j = 0; j < kVectors; ++j) sums[j] = hn::Add(sums[j], hn::LoadU(kFloats, row + j * kLanes));
+  }
+  for (int j = 0; j < kVectors; ++j) hn::StoreU(sums[j], kFloats, sum + at + j * kLanes);
+}
+
+void SumOfRows(const PositionedRows& rows, const int32_t* positions, size_t position_count, size_t count, float* sum) {
+  size_t at = 0;
+  for (; at + 8 * kLanes <= count; at += 8 * kLanes) SumStrip<8>(rows, positions, position_count, at, sum);
+  for (; at + kLanes <= count; at += kLanes) SumStrip<1>(rows, positions, position_count, at, sum);
+  if (at == count) return;
+  Floats last = hn::Zero(kFloats);
+  for (size_t k = 0; k < position_count; ++k) {
+    last = hn::Add(last, LoadFirst(RowAt(rows, positions[k]) + at, count - at));
+  }
+  StoreFirst(last, sum + at, count - at);
+}
+
+void Factors(const RandomStream& stream, float rate, uint64_t first, size_t count, float* factors) {
+  const uint32_t threshold = DropThreshold(rate);
+  const float scale = static_cast<float>(1.0 / (1.0 - static_cast<double>(rate)));
+  uint64_t word = first / 4 * 4;
+  size_t done = 0;
+  while (done < count) {
+    uint32_t words[kPhiloxWords];
+    PhiloxWords(stream, word, words);
+    for (uint64_t i = first + done - word; i < kPhiloxWords && done < count; ++i) {
+      factors[done++] = words[i] < threshold ? 0.0f : scale;
+    }
+    word += kPhiloxWords;
+  }
+}
+
+}  // namespace
+
+extern const RowsTable kRowsTable;
+const RowsTable kRowsTable = {Multiply, MultiplyAdd, Add, SumOfRows, Factors};
+
+}  // namespace slim::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace slim {
+
+SLIM_CHOOSE_TABLE(RowsTable, kRowsTable)
+
+void MultiplyRow(size_t count, const float* a, const float* b, float* product) {
+  ChosenRowsTable().multiply(count, a, b, product);
+}
+
+void MultiplyAddRow(size_t count, const float* a, const float* b, float* sum) {
+  ChosenRowsTable().multiply_add(count, a, b, sum);
+}
+
+void AddRow(size_t count, const float* a, float* sum) { ChosenRowsTable().add(count, a, sum); }
+
+void SumRows(const PositionedRows& rows, const int32_t* positions, size_t position_count, size_t count, float* sum) {
+  ChosenRowsTable().sum(rows, positions, position_count, count, sum);
+}
+
+void DropoutFactors(const RandomStream& stream, float rate, uint64_t first, size_t count, float* factors) {
+  ChosenRowsTable().factors(stream, rate, first, count, factors);
+}
+
+}  // namespace slim
+#endif

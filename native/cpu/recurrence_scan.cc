@@ -1,0 +1,270 @@
+#include "cpu/recurrence_scan.h"
+
+#include <algorithm>
+
+#include "cpu/recurrence_output.h"
+#include "cpu/recurrence_sums.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "cpu/recurrence_scan.cc"
+#include "cpu/dispatch.h"
+#include "cpu/recurrence_cell-inl.h"
+#include "hwy/foreach_target.h"
+
+#ifndef SLIM_SCAN_TABLE
+#define SLIM_SCAN_TABLE
+namespace slim {
+
+/// Some turns of one sequence, for the units [first_unit, first_unit + units). Strides count floats from turn to turn
+/// and may be negative.
+struct ForwardScan {
+  size_t turns;
+  size_t first_unit;
+  size_t units;
+  const float* const* input_products;  // [turns]: rows from first_unit on
+  size_t block_stride;                 // floats between the blocks of such a row
+  const float* diagonals;              // [diagonal blocks, padded]
+  float* state_h;                      // [padded]: before the first turn; gets the state after the last
+  float* state_c;
+  float* h;  // of the state after the first turn, or null: inference
+  float* c;
+  ptrdiff_t state_stride;
+  float* kept;  // of the first turn, or null
+  ptrdiff_t kept_stride;
+  float* const* output;  // [turns] of [units of the layer], each may be null
+};
+
+struct BackwardScan {
+  size_t turns;  // the last of them first
+  size_t first_unit;
+  size_t units;
+  const float* diagonals;
+  const float* diagonal_factors;  // or null
+  const float* h_before;          // of the last turn
+  const float* c_before;
+  const float* c_after;
+  ptrdiff_t state_stride;  // to the turn before
+  float* kept;
+  ptrdiff_t kept_stride;
+  const float* const* doutput;  // [turns], each may be null
+  float* dh;                    // [padded]
+  float* dc;
+  float* sums;  // [bias and diagonal blocks, padded]: added to
+};
+
+struct ScanTable {
+  void (*forward)(const CellParameters& cell, const ForwardScan& scan);
+  void (*backward)(const CellParameters& cell, const BackwardScan& scan);
+};
+
+}  // namespace slim
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace slim::HWY_NAMESPACE {
+
+inline constexpr int kScanVectors = 2;
+
+template <int kVectors>
+void ForwardStrip(const CellParameters& cell, const ForwardScan& scan, size_t at) {
+  Units<kVectors> h = LoadUnits<kVectors>(scan.state_h + at), c = LoadUnits<kVectors>(scan.state_c + at);
+  for (size_t turn = 0; turn < scan.turns; ++turn) {
+    const ptrdiff_t step = static_cast<ptrdiff_t>(turn);
+    ForwardOperands operands;
+    operands.input_products = scan.input_products[turn];
+    operands.input_stride = scan.block_stride;
+    operands.first_unit = scan.first_unit;
+    operands.recurrent_products = nullptr;
+    operands.diagonals = scan.diagonals;
+    float* kept = scan.kept == nullptr ? nullptr : scan.kept + step * scan.kept_stride;
+    ForwardUnits(cell, operands, at, kept, h, c);
+    if (scan.h != nullptr) {
+      StoreUnits(h, scan.h + step * scan.state_stride + at);
+      StoreUnits(c, scan.c + step * scan.state_stride + at);
+    }
+    if (scan.output[turn] != nullptr) StoreFirstUnits(h, scan.output[turn] + at, cell.units - at);
+  }
+  StoreUnits(h, scan.state_h + at);
+  StoreUnits(c, scan.state_c + at);
+}
+
+void Forward(const CellParameters& cell, const ForwardScan& scan) {
+  size_t at = scan.first_unit;
+  const size_t end = at + scan.units;
+  for (; at + kScanVectors * kLanes <= end; at += kScanVectors * kLanes) ForwardStrip<kScanVectors>(cell, scan, at);
+  for (; at < end; at += kLanes) ForwardStrip<1>(cell, scan, at);
+}
+
+template <int kVectors>
+void BackwardStrip(const CellParameters& cell, const BackwardScan& scan, size_t at) {
+  Units<kVectors> dh = LoadUnits<kVectors>(scan.dh + at), dc = LoadUnits<kVectors>(scan.dc + at);
+  GradientSums<kVectors> sums;
+  LoadSums(cell, scan.sums, at, sums);
+  for (size_t turn = 0; turn < scan.turns; ++turn) {
+    const ptrdiff_t state = static_cast<ptrdiff_t>(turn) * scan.state_stride + static_cast<ptrdiff_t>(at);
+    if (scan.doutput[turn] != nullptr) dh = dh + LoadFirstUnits<kVectors>(scan.doutput[turn] + at, cell.units - at);
+    BackwardOperands operands;
+    operands.kept = scan.kept + static_cast<ptrdiff_t>(turn) * scan.kept_stride;
+    operands.diagonals = scan.diagonals;
+    operands.diagonal_factors = scan.diagonal_factors;
+    BackwardUnits(cell, operands, at, LoadUnits<kVectors>(scan.h_before + state),
+                  LoadUnits<kVectors>(scan.c_before + state), LoadUnits<kVectors>(scan.c_after + state), dh, dc, sums);
+  }
+  StoreSums(cell, sums, at, scan.sums);
+  StoreUnits(dh, scan.dh + at);
+  StoreUnits(dc, scan.dc + at);
+}
+
+void Backward(const CellParameters& cell, const BackwardScan& scan) {
+  size_t at = scan.first_unit;
+  const size_t end = at + scan.units;
+  for (; at + kScanVectors * kLanes <= end; at += kScanVectors * kLanes) BackwardStrip<kScanVectors>(cell, scan, at);
+  for (; at < end; at += kLanes) BackwardStrip<1>(cell, scan, at);
+}
+
+extern const ScanTable kScanTable;
+const ScanTable kScanTable = {Forward, Backward};
+
+}  // namespace slim::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace slim {
+
+SLIM_CHOOSE_TABLE(ScanTable, kScanTable)
+
+namespace {
+
+constexpr size_t kScanTurns = RecurrencePlan::kMostChunkTurns;
+
+// Tasks: every panel of units of every group of sequences.
+struct ScanTask {
+  size_t group, panel;
+  size_t begin, end;  // sequences
+  size_t first_unit, units;
+};
+
+ScanTask TaskOf(const RecurrencePlan& plan, size_t panels, size_t panel_columns, size_t number) {
+  ScanTask task;
+  task.group = number / panels;
+  task.panel = number % panels;
+  task.begin = task.group * plan.group_rows;
+  task.end = std::min(task.begin + plan.group_rows, plan.batch);
+  task.first_unit = task.panel * panel_columns;
+  task.units = std::min(panel_columns, plan.units - task.first_unit);
+  return task;
+}
+
+size_t PanelColumnsOf(const RecurrencePlan& plan) { return std::min(PanelVectors() * VectorLanes(), plan.padded); }
+
+size_t PanelsOf(const RecurrencePlan& plan) { return (plan.units + PanelColumnsOf(plan) - 1) / PanelColumnsOf(plan); }
+
+void ScanSequenceForward(const RecurrenceWork& work, const InputProducts& input, const StateOutput& output,
+                         const RecurrenceCache* cache, const ForwardScratch& scratch, const ScanTask& task, size_t p,
+                         int worker) {
+  const RecurrencePlan& plan = work.plan;
+  const ptrdiff_t direction = plan.shape.reverse ? -1 : 1;
+  const float* input_rows[kScanTurns];
+  float* output_rows[kScanTurns];
+  ForwardScan scan;
+  scan.first_unit = task.first_unit;
+  scan.units = task.units;
+  scan.input_products = input_rows;
+  scan.block_stride = input.BlockStride();
+  scan.diagonals = scratch.tables.diagonals + (plan.recurrent_dropout ? p * plan.diagonal_blocks * plan.padded : 0);
+  scan.state_h = scratch.h + p * plan.padded;
+  scan.state_c = scratch.c + p * plan.padded;
+  scan.output = output_rows;
+  scan.state_stride = direction * static_cast<ptrdiff_t>(plan.padded);
+  scan.kept_stride = direction * static_cast<ptrdiff_t>(plan.kept_width);
+  std::fill_n(scan.state_h + task.first_unit, (task.units + 15) / 16 * 16, 0.0f);
+  std::fill_n(scan.state_c + task.first_unit, (task.units + 15) / 16 * 16, 0.0f);
+
+  const size_t length = static_cast<size_t>(work.sequences.lengths[p]);
+  for (size_t turn = 0; turn < length; turn += kScanTurns) {
+    scan.turns = std::min(kScanTurns, length - turn);
+    input.PanelRows(p, turn, scan.turns, task.panel, worker, input_rows);
+    for (size_t j = 0; j < scan.turns; ++j) output_rows[j] = OutputOfTurn(plan, work.sequences, output, p, turn + j);
+    if (cache != nullptr) {
+      const size_t state = p * plan.state_stride + plan.StateAfter(turn) * plan.padded;
+      scan.h = cache->h + state;
+      scan.c = cache->c + state;
+      scan.kept = cache->kept + p * plan.kept_stride + plan.RowOfTurn(turn) * plan.kept_width;
+    } else {
+      scan.h = scan.c = scan.kept = nullptr;
+    }
+    ChosenScanTable().forward(work.cell, scan);
+  }
+}
+
+void ScanSequenceBackward(const RecurrenceWork& work, const StateGradient& doutput, const RecurrenceCache& cache,
+                          const BackwardScratch& scratch, const ScanTask& task, size_t p) {
+  const RecurrencePlan& plan = work.plan;
+  const ptrdiff_t direction = plan.shape.reverse ? 1 : -1;
+  const float* doutput_rows[kScanTurns];
+  const size_t diagonals = plan.recurrent_dropout ? p * plan.diagonal_blocks * plan.padded : 0;
+  BackwardScan scan;
+  scan.first_unit = task.first_unit;
+  scan.units = task.units;
+  scan.diagonals = scratch.tables.diagonals + diagonals;
+  scan.diagonal_factors = plan.recurrent_dropout ? scratch.tables.diagonal_factors + diagonals : nullptr;
+  scan.state_stride = direction * static_cast<ptrdiff_t>(plan.padded);
+  scan.kept_stride = direction * static_cast<ptrdiff_t>(plan.kept_width);
+  scan.doutput = doutput_rows;
+  scan.dh = scratch.dh + p * plan.padded;
+  scan.dc = scratch.dc + p * plan.padded;
+  scan.sums = scratch.group_sums + task.group * plan.sums * plan.padded;
+  std::fill_n(scan.dh + task.first_unit, (task.units + 15) / 16 * 16, 0.0f);
+  std::fill_n(scan.dc + task.first_unit, (task.units + 15) / 16 * 16, 0.0f);
+
+  size_t summed = 0;
+  for (size_t left = static_cast<size_t>(work.sequences.lengths[p]); left > 0; left -= scan.turns) {
+    const size_t turn = left - 1;
+    if (HasMaskedGradients(plan, work.sequences, p, turn)) {
+      AddMaskedGradients(plan, work.sequences, doutput, p, turn, {task.first_unit, task.units}, scan.dh);
+    }
+    for (scan.turns = 0; scan.turns < std::min(kScanTurns, left); ++scan.turns) {
+      const size_t before = turn - scan.turns;
+      if (scan.turns > 0 && HasMaskedGradients(plan, work.sequences, p, before)) break;
+      doutput_rows[scan.turns] = GradientOfTurn(plan, work.sequences, doutput, p, before);
+    }
+    const size_t state = p * plan.state_stride, before = state + plan.StateBefore(turn) * plan.padded;
+    scan.h_before = cache.h + before;
+    scan.c_before = cache.c + before;
+    scan.c_after = cache.c + state + plan.StateAfter(turn) * plan.padded;
+    scan.kept = cache.kept + p * plan.kept_stride + plan.RowOfTurn(turn) * plan.kept_width;
+    ChosenScanTable().backward(work.cell, scan);
+    summed += scan.turns;
+    if (summed < kTurnsPerTotal && left > scan.turns) continue;
+    CarrySums(plan, task.group, {task.first_unit, task.units}, scratch);
+    summed = 0;
+  }
+}
+
+}  // namespace
+
+void ScanForward(const RecurrenceWork& work, const InputProducts& input, const StateOutput& output,
+                 const RecurrenceCache* cache, const ForwardScratch& scratch, ThreadPool& pool) {
+  const RecurrencePlan& plan = work.plan;
+  const size_t panels = PanelsOf(plan);
+  pool.ParallelFor(plan.groups * panels, [&](size_t number, int worker) {
+    const ScanTask task = TaskOf(plan, panels, PanelColumnsOf(plan), number);
+    for (size_t p = task.begin; p < task.end; ++p) {
+      ScanSequenceForward(work, input, output, cache, scratch, task, p, worker);
+      RepeatMaskedOutputs(plan, work.sequences, output, p, {task.first_unit, task.units});
+    }
+  });
+}
+
+void ScanBackward(const RecurrenceWork& work, const StateGradient& doutput, const RecurrenceCache& cache,
+                  const BackwardScratch& scratch, ThreadPool& pool) {
+  const RecurrencePlan& plan = work.plan;
+  const size_t panels = PanelsOf(plan);
+  pool.ParallelFor(plan.groups * panels, [&](size_t number, int) {
+    const ScanTask task = TaskOf(plan, panels, PanelColumnsOf(plan), number);
+    for (size_t p = task.begin; p < task.end; ++p) ScanSequenceBackward(work, doutput, cache, scratch, task, p);
+  });
+}
+
+}  // namespace slim
+#endif

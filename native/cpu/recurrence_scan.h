@@ -1,0 +1,18 @@
+#pragma once
+
+#include "backend.h"
+#include "cpu/recurrence_matrix.h"
+
+/// Walks the steps of cells in which every unit sees itself alone: no product stands between the steps, so a task is
+/// some sequences and some units, whose states stay in registers from the first step to the last.
+namespace slim {
+
+/// As WalkForward.
+void ScanForward(const RecurrenceWork& work, const InputProducts& input, const StateOutput& output,
+                 const RecurrenceCache* cache, const ForwardScratch& scratch, ThreadPool& pool);
+
+/// As WalkBackward.
+void ScanBackward(const RecurrenceWork& work, const StateGradient& doutput, const RecurrenceCache& cache,
+                  const BackwardScratch& scratch, ThreadPool& pool);
+
+}  // namespace slim
