@@ -9,7 +9,7 @@ import { type DataDescription, inputsOf, targetsOf, weightsOf } from './formula.
 /** A layer as the fixtures describe it: its factory's name and its options; `layer` is what bidirectional wraps. */
 export interface LayerDescription {
   readonly type: keyof typeof layers;
-  readonly layer?: Omit<LayerDescription, 'type'>;
+  readonly layer?: LayerDescription;
   readonly inputDim?: number;
 }
 
@@ -28,8 +28,11 @@ type Factory = (options: object) => Layer;
 
 export function layerOf({ type, layer, ...options }: LayerDescription): Layer {
   if (type !== 'bidirectional') return (layers[type] as Factory)(options);
-  const inner = (layers.lstm as Factory)(layer ?? {}) as ReturnType<typeof layers.lstm>;
-  return layers.bidirectional(inner, options as Parameters<typeof layers.bidirectional>[1]);
+  if (layer === undefined) throw new Error('The fixture names no layer for bidirectional');
+  return layers.bidirectional(
+    layerOf(layer) as ReturnType<typeof layers.lstm>,
+    options as Parameters<typeof layers.bidirectional>[1],
+  );
 }
 
 export interface NetworkDescription extends DataDescription {

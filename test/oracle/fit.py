@@ -41,10 +41,10 @@ CASES = [
     dict(name="several binary outputs", layers=_dense(5, "sigmoid"), loss=BINARY),
     dict(name="values", layers=_dense(3, "linear"), loss="meanSquaredError", metrics=[]),
     dict(
-        name="a frozen embedding under LSTM3", loss=SPARSE, inputShape=[6], tokens="mixed",
+        name="a frozen embedding under an LSTM of two directions", loss=SPARSE, inputShape=[6], tokens="mixed",
         layers=[
             {"type": "embedding", "inputDim": 13, "outputDim": 4, "maskZero": True, "trainable": False},
-            {"type": "bidirectional", "layer": {"type": "lstm", "units": 5, "variant": "LSTM3"}},
+            {"type": "bidirectional", "layer": {"type": "lstm", "units": 5}},
             {"type": "dense", "units": 4, "activation": "softmax"},
         ],
     ),
