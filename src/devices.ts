@@ -53,3 +53,15 @@ export function deviceDescription(addon: NativeAddon, threads: number): string {
   const count = threads === 0 ? cores : threads;
   return `cpu (${target}, ${count} ${count === 1 ? 'thread' : 'threads'})`;
 }
+
+let announced = false;
+
+/**
+ * Says once, on standard error, what `'auto'` took, where SLIM_LSTM_LOG asks for `device`. Unasked it would disturb the
+ * programs this package is part of; `model.device` and `summary()` tell it at any time.
+ */
+export function announceChoice(description: string): void {
+  if (announced || process.env.SLIM_LSTM_LOG?.split(',').includes('device') !== true) return;
+  announced = true;
+  process.stderr.write(`slim-lstm: device 'auto' is ${description}\n`);
+}

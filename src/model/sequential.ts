@@ -1,5 +1,5 @@
 import { checkedOptions, nonNegativeInteger, nonNegativeNumber, positiveInteger } from '../arguments.js';
-import { checkedDevice, deviceDescription } from '../devices.js';
+import { announceChoice, checkedDevice, deviceDescription } from '../devices.js';
 import { InvalidArgumentError } from '../errors.js';
 import { expectation } from '../expectation.js';
 import type { Layer } from '../layers/layer.js';
@@ -61,6 +61,7 @@ export class Model {
     const native = addon.createModel(spec, { device: chosen, threads: count, seed });
     this.#core = new ModelCore(addon, native, architecture, seed);
     this.#device = deviceDescription(addon, count);
+    if (device === 'auto') announceChoice(this.#device);
     const places = new Map(native.parameters().map(({ name, offset }) => [name, offset]));
     for (const { built } of architecture.layers) {
       for (const { parameter, offset, values } of built.presets) {
@@ -94,7 +95,8 @@ export class Model {
 
   /** The optimizer's step size; may be set at any time, also by callbacks, and holds from the next step the engine is given. */
   get learningRate(): number {
-    return this.#core.requireCompiled('learningRate') && this.#core.learningRate;
+    this.#core.requireCompiled('learningRate');
+    return this.#core.learningRate;
   }
 
   set learningRate(value: number) {
