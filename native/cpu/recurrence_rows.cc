@@ -3,9 +3,10 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/recurrence_rows.cc"
 #include "cpu/dispatch.h"
+#include "hwy/foreach_target.h"
+// Compiled once a target, so after foreach_target.h:
 #include "cpu/philox-inl.h"
 #include "cpu/simd-inl.h"
-#include "hwy/foreach_target.h"
 
 #ifndef SLIM_ROWS_TABLE
 #define SLIM_ROWS_TABLE

@@ -8,8 +8,9 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/recurrence_scan.cc"
 #include "cpu/dispatch.h"
-#include "cpu/recurrence_cell-inl.h"
 #include "hwy/foreach_target.h"
+// Compiled once a target, so after foreach_target.h:
+#include "cpu/recurrence_cell-inl.h"
 
 #ifndef SLIM_SCAN_TABLE
 #define SLIM_SCAN_TABLE

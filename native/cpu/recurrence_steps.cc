@@ -3,9 +3,10 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/recurrence_steps.cc"
 #include "cpu/dispatch.h"
+#include "hwy/foreach_target.h"
+// Compiled once a target, so after foreach_target.h:
 #include "cpu/recurrence_cell-inl.h"
 #include "cpu/recurrence_softmax-inl.h"
-#include "hwy/foreach_target.h"
 
 #ifndef SLIM_STEPS_TABLE
 #define SLIM_STEPS_TABLE
