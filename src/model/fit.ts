@@ -93,8 +93,9 @@ export async function fitModel(
   const compiled = core.requireCompiled('fit');
   const signal = checkedSignal(given.signal);
   const history = new HistoryCallback();
+  // Display and history come last, as in Keras, so that they see what the callbacks before them put into the logs.
   const callbacks = new CallbackList(
-    [history, ...display(given), ...checkedCallbacks(given.callbacks ?? [])],
+    [...checkedCallbacks(given.callbacks ?? []), ...display(given), history],
     core.gate,
   );
   checkValidation(given);

@@ -54,7 +54,10 @@ export async function evaluate(
   }
 }
 
-/** @param encode gives x once the model is taken, so that no other job comes between */
+/**
+ * @param encode gives x once the model is taken, so that no other job comes between; where it gives it at once, the
+ *   shapes are checked before the caller can go on
+ */
 export async function predict(
   core: ModelCore,
   encode: (signal: AbortSignal | undefined) => TensorLike | Promise<TensorLike>,
@@ -64,7 +67,9 @@ export async function predict(
   const signal = checkedSignal(given.signal);
   const leave = core.gate.enter('predict');
   try {
-    const { data, rows } = await loadDataset(core.addon, core.architecture, await encode(signal), null, signal);
+    const encoded = encode(signal);
+    const x = encoded instanceof Promise ? await encoded : encoded;
+    const { data, rows } = await loadDataset(core.addon, core.architecture, x, null, signal);
     try {
       const batchSize = batchSizeOf(given, rows, DEFAULT_BATCH_SIZE);
       const { outputs } = await core.run('predict', signal, () =>

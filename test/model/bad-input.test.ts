@@ -104,11 +104,11 @@ describe('data that cannot be', () => {
       /^Expected shape \[N\] for y/,
     ],
   ])('%s', async (_, inputs, targets, expected) => {
-    for (const job of [
-      model.fit(inputs as never, targets as never, { verbose: 0 }),
-      model.fit(x, y, { verbose: 0, validationData: [inputs as never, targets as never] }),
+    for (const training of [
+      () => model.fit(inputs as never, targets as never, { verbose: 0 }),
+      () => model.fit(x, y, { verbose: 0, validationData: [inputs as never, targets as never] }),
     ]) {
-      const message = await refusal(job, InvalidDataError);
+      const message = await refusal(training(), InvalidDataError);
       const named = message.replaceAll('validationData[0]', 'x').replaceAll('validationData[1]', 'y');
       if (typeof expected === 'string') expect(named).toBe(expected);
       else expect(named).toMatch(expected);

@@ -195,7 +195,7 @@ describe('folders that are no model of this package', () => {
     ['another number of units', rewritten('model.json', '"units": 8', '"units": 9'), 'ERR_MODEL_WEIGHTS'],
     [
       'an enormous network with small weights',
-      rewritten('model.json', '"units": 8', '"units": 200000000'),
+      rewritten('model.json', '"units": 8', '"units": 20000000'),
       'ERR_MODEL_WEIGHTS',
     ],
     [
