@@ -143,6 +143,7 @@ struct ScanTask {
   size_t group, panel;
   size_t begin, end;  // sequences
   size_t first_unit, units;
+  size_t width;  // the units rounded up to whole vectors
 };
 
 ScanTask TaskOf(const RecurrencePlan& plan, size_t panels, size_t panel_columns, size_t number) {
@@ -153,6 +154,7 @@ ScanTask TaskOf(const RecurrencePlan& plan, size_t panels, size_t panel_columns,
   task.end = std::min(task.begin + plan.group_rows, plan.batch);
   task.first_unit = task.panel * panel_columns;
   task.units = std::min(panel_columns, plan.units - task.first_unit);
+  task.width = (task.units + VectorLanes() - 1) / VectorLanes() * VectorLanes();
   return task;
 }
 
@@ -178,8 +180,8 @@ void ScanSequenceForward(const RecurrenceWork& work, const InputProducts& input,
   scan.output = output_rows;
   scan.state_stride = direction * static_cast<ptrdiff_t>(plan.padded);
   scan.kept_stride = direction * static_cast<ptrdiff_t>(plan.kept_width);
-  std::fill_n(scan.state_h + task.first_unit, (task.units + 15) / 16 * 16, 0.0f);
-  std::fill_n(scan.state_c + task.first_unit, (task.units + 15) / 16 * 16, 0.0f);
+  std::fill_n(scan.state_h + task.first_unit, task.width, 0.0f);
+  std::fill_n(scan.state_c + task.first_unit, task.width, 0.0f);
 
   const size_t length = static_cast<size_t>(work.sequences.lengths[p]);
   for (size_t turn = 0; turn < length; turn += kScanTurns) {
@@ -215,8 +217,8 @@ void ScanSequenceBackward(const RecurrenceWork& work, const StateGradient& doutp
   scan.dh = scratch.dh + p * plan.padded;
   scan.dc = scratch.dc + p * plan.padded;
   scan.sums = scratch.group_sums + task.group * plan.sums * plan.padded;
-  std::fill_n(scan.dh + task.first_unit, (task.units + 15) / 16 * 16, 0.0f);
-  std::fill_n(scan.dc + task.first_unit, (task.units + 15) / 16 * 16, 0.0f);
+  std::fill_n(scan.dh + task.first_unit, task.width, 0.0f);
+  std::fill_n(scan.dc + task.first_unit, task.width, 0.0f);
 
   size_t summed = 0;
   for (size_t left = static_cast<size_t>(work.sequences.lengths[p]); left > 0; left -= scan.turns) {
