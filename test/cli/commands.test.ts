@@ -1,0 +1,174 @@
+/** The command line as a user meets it: whole processes, their output and exit codes. */
+
+import { execFile } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const sample = fileURLToPath(new URL('../../examples/data/', import.meta.url));
+
+interface Outcome {
+  code: number;
+  out: string;
+  err: string;
+}
+
+function run(args: string[], input = ''): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const child = execFile(process.execPath, [main, ...args], { maxBuffer: 2 ** 26 }, (error, out, err) => {
+      resolve({ code: error === null ? 0 : Number(error.code), out, err });
+    });
+    child.stdin?.end(input);
+  });
+}
+
+const lines = (text: string) => text.trimEnd().split('\n');
+
+// Two kinds of documents that share no word: what can be learnt at all is learnt.
+const topics = {
+  sea: [
+    'the ship sailed over the deep blue sea',
+    'waves and wind carried the boat to the harbour',
+    'a sailor saw a whale',
+  ],
+  kitchen: ['boil the soup with salt and pepper', 'the oven bakes bread and cake', 'cut onions for a stew'],
+};
+
+let folder: string;
+let data: string;
+const small = [
+  ...['--max-length', '200', '--units', '8', '--filters', '16', '--batch-size', '8', '--epochs', '4'],
+  ...['--convolution-dropout', '0', '--dropout', '0', '--recurrent-dropout', '0', '--threads', '2'],
+];
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'slim-lstm-cli-'));
+  data = join(folder, 'topics.csv');
+  const rows = Array.from({ length: 60 }, (_, i) => {
+    const label = i % 2 === 0 ? 'sea' : 'kitchen';
+    return `"${topics[label][i % 3]}",${label}`;
+  });
+  await writeFile(data, ['text,label', ...rows].join('\n'));
+});
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+describe('slim-lstm train, evaluate and predict', () => {
+  let out: string;
+  let trained: Outcome;
+
+  beforeAll(async () => {
+    out = join(folder, 'run');
+    trained = await run(['train', '--data', data, ...small, '--out', out, '--json']);
+  });
+
+  it('prints one JSON object for each epoch and one for the result', () => {
+    expect(trained.err).toBe('');
+    expect(trained.code).toBe(0);
+    const objects = lines(trained.out).map((line) => JSON.parse(line));
+    expect(objects.map(({ epoch }) => epoch)).toEqual([1, 2, 3, 4, undefined]);
+    expect(objects[0]).toMatchObject({ loss: expect.any(Number), val_accuracy: expect.any(Number) });
+    expect(objects[4].model).toBe(join(out, 'model'));
+    expect(objects[3].loss).toBeLessThan(objects[0].loss);
+  });
+
+  it('leaves the model, its curves and a record of the run', async () => {
+    expect((await readdir(out)).sort()).toEqual(['history.json', 'model', 'run.json']);
+    const history = JSON.parse(await readFile(join(out, 'history.json'), 'utf8'));
+    expect(history.epoch).toEqual([0, 1, 2, 3]);
+    expect(history.history.val_loss).toHaveLength(4);
+  });
+
+  it('finds the validation part again: evaluate gives the accuracy that train gave', async () => {
+    const evaluated = await run(['evaluate', out, '--data', data, '--part', 'validation', '--json']);
+    expect(evaluated.err).toBe('');
+    const { documents, accuracy, loss } = JSON.parse(evaluated.out);
+    const last = JSON.parse(lines(trained.out).at(-2) as string);
+    expect(documents).toBe(12);
+    expect(accuracy).toBeCloseTo(last.val_accuracy, 6);
+    expect(loss).toBeCloseTo(last.val_loss, 4);
+  });
+
+  it('predicts arguments, a file and lines alike', async () => {
+    const [text, other] = [topics.sea[0] as string, topics.kitchen[0] as string];
+    const file = join(folder, 'text.txt');
+    await writeFile(file, text);
+    const byArgument = await run(['predict', out, text, other]);
+    const byLine = await run(['predict', out], `${text}\n\n${other}\n`);
+    const byFile = await run(['predict', out, '--file', file]);
+    expect(byArgument.code).toBe(0);
+    expect(lines(byArgument.out)).toHaveLength(2);
+    expect(lines(byLine.out)).toEqual([lines(byArgument.out)[0], '', lines(byArgument.out)[1]]);
+    expect(lines(byFile.out)).toEqual([lines(byArgument.out)[0]]);
+  });
+
+  it('gives the probabilities of all classes as JSON', async () => {
+    const { out: printed } = await run(['predict', out, '--json', 'waves and wind']);
+    const { label, probabilities } = JSON.parse(printed);
+    expect(Object.keys(probabilities).sort()).toEqual(['kitchen', 'sea']);
+    expect(probabilities[label]).toBe(Math.max(...(Object.values(probabilities) as number[])));
+    expect(probabilities.sea + probabilities.kitchen).toBeCloseTo(1, 5);
+  });
+
+  it('does not write over an earlier run unless told to', async () => {
+    const refused = await run(['train', '--data', data, ...small, '--out', out]);
+    expect(refused.code).toBe(2);
+    expect(refused.err).toMatch(/is not empty; name another with --out, or add --overwrite/);
+  });
+});
+
+describe('slim-lstm as a program', () => {
+  it.each([
+    ['an unknown variant, with the nearest name', ['--variant', 'LSMT3'], 2, /LSTM3/],
+    ['a learning rate of 0', ['--learning-rate', '0'], 2, /above 0/],
+    ['zero units', ['--units', '0'], 2, /positive integer/],
+    ['an unknown option, with the nearest name', ['--varient', 'LSTM'], 2, /--variant/],
+    ['a length too short for three convolutions', ['--max-length', '20'], 1, /conv1d/],
+    ['a device that is not there', ['--device', 'cuda'], 1, /cuda/],
+  ])('refuses %s', async (_what, args, code, message) => {
+    const outcome = await run(['train', '--data', data, '--out', join(folder, 'refused'), '--overwrite', ...args]);
+    expect(outcome.err).toMatch(message);
+    expect(outcome.err).not.toMatch(/\n\s+at /);
+    expect(outcome.code).toBe(code);
+  });
+
+  it('names a missing file, as an object with --json', async () => {
+    const outcome = await run(['train', '--data', join(folder, 'missing'), '--out', join(folder, 'x'), '--json']);
+    expect(outcome.code).toBe(1);
+    expect(JSON.parse(outcome.err).error).toMatchObject({ code: 'ERR_FILE_ACCESS' });
+  });
+
+  it('explains itself: --help of every command, and what doctor finds', async () => {
+    for (const command of ['train', 'evaluate', 'predict', 'doctor']) {
+      const { code, out } = await run([command, '--help']);
+      expect(code).toBe(0);
+      expect(out).toContain(`Usage: slim-lstm ${command}`);
+    }
+    const { code, out } = await run(['doctor', '--json']);
+    const { ok, checks } = JSON.parse(out) as { ok: boolean; checks: { name: string; ok: boolean }[] };
+    expect(ok).toBe(true);
+    expect(code).toBe(0);
+    expect(checks.find(({ name }) => name === 'training')?.ok).toBe(true);
+  });
+
+  it('learns from the sample of posts in the repository', async () => {
+    const out = join(folder, 'posts');
+    const {
+      code,
+      err,
+      out: printed,
+    } = await run([
+      ...['train', '--data', join(sample, '20news-sample.tar.gz'), '--vectors', join(sample, 'vectors.100d.txt.gz')],
+      ...['--epochs', '3', '--batch-size', '32', '--out', out, '--json'],
+    ]);
+    expect(err).toBe('');
+    expect(code).toBe(0);
+    const losses = lines(printed)
+      .slice(0, 3)
+      .map((line) => JSON.parse(line).loss as number);
+    expect(losses[2]).toBeLessThan(losses[0] as number);
+  });
+});
