@@ -9,6 +9,7 @@
 #include "cpu/dispatch.h"
 #include "hwy/foreach_target.h"
 // Compiled once a target, so after foreach_target.h:
+#include "cpu/activation-inl.h"
 #include "cpu/math-inl.h"
 #include "cpu/simd-inl.h"
 
@@ -28,79 +29,41 @@ HWY_BEFORE_NAMESPACE();
 namespace slim::HWY_NAMESPACE {
 namespace {
 
-// y / y' of each elementwise activation: the function of x, and the derivative told from the output.
-struct LinearFunction {
-  HWY_INLINE Floats Value(Floats x) const { return x; }
-  HWY_INLINE Floats Derivative(Floats) const { return hn::Set(kFloats, 1.0f); }
-};
-struct ReluFunction {
-  HWY_INLINE Floats Value(Floats x) const { return Relu(x); }
-  HWY_INLINE Floats Derivative(Floats y) const {
-    return hn::IfThenElseZero(hn::Gt(y, hn::Zero(kFloats)), hn::Set(kFloats, 1.0f));
-  }
-};
-struct TanhFunction {
-  HWY_INLINE Floats Value(Floats x) const { return Tanh(x); }
-  HWY_INLINE Floats Derivative(Floats y) const { return hn::NegMulAdd(y, y, hn::Set(kFloats, 1.0f)); }
-};
-struct SigmoidFunction {
-  HWY_INLINE Floats Value(Floats x) const { return Sigmoid(x); }
-  HWY_INLINE Floats Derivative(Floats y) const { return hn::Mul(y, hn::Sub(hn::Set(kFloats, 1.0f), y)); }
-};
-struct HardSigmoidFunction {
-  HWY_INLINE Floats Value(Floats x) const { return HardSigmoid(x); }
-  HWY_INLINE Floats Derivative(Floats y) const {
-    const FloatMask inside = hn::And(hn::Gt(y, hn::Zero(kFloats)), hn::Lt(y, hn::Set(kFloats, 1.0f)));
-    return hn::IfThenElseZero(inside, hn::Set(kFloats, 0.2f));
+struct Forward {
+  size_t count;
+  const float* x;
+  float* y;
+
+  template <class Function>
+  void operator()() const {
+    const Function function;
+    ForEachVector(count, [&](size_t i, size_t lanes)
+                             HWY_ATTR { StoreFirst(function.Value(LoadFirst(x + i, lanes)), y + i, lanes); });
   }
 };
 
-template <class Function>
-void Forward(size_t count, const float* x, float* y) {
-  const Function function;
-  ForEachVector(count, [&](size_t i, size_t lanes)
-                           HWY_ATTR { StoreFirst(function.Value(LoadFirst(x + i, lanes)), y + i, lanes); });
-}
+struct Backward {
+  size_t count;
+  const float* y;
+  const float* dy;
+  float* dx;
 
-template <class Function>
-void Backward(size_t count, const float* y, const float* dy, float* dx) {
-  const Function function;
-  ForEachVector(count, [&](size_t i, size_t lanes) HWY_ATTR {
-    const Floats derivative = function.Derivative(LoadFirst(y + i, lanes));
-    StoreFirst(hn::Mul(LoadFirst(dy + i, lanes), derivative), dx + i, lanes);
-  });
-}
+  template <class Function>
+  void operator()() const {
+    const Function function;
+    ForEachVector(count, [&](size_t i, size_t lanes) HWY_ATTR {
+      const Floats derivative = function.Derivative(LoadFirst(y + i, lanes));
+      StoreFirst(hn::Mul(LoadFirst(dy + i, lanes), derivative), dx + i, lanes);
+    });
+  }
+};
 
 void Apply(Activation activation, size_t count, const float* x, float* y) {
-  switch (activation) {
-    case Activation::kRelu:
-      return Forward<ReluFunction>(count, x, y);
-    case Activation::kTanh:
-      return Forward<TanhFunction>(count, x, y);
-    case Activation::kSigmoid:
-      return Forward<SigmoidFunction>(count, x, y);
-    case Activation::kHardSigmoid:
-      return Forward<HardSigmoidFunction>(count, x, y);
-    case Activation::kLinear:
-    case Activation::kSoftmax:
-      return Forward<LinearFunction>(count, x, y);
-  }
+  WithActivation(activation, Forward{count, x, y});
 }
 
 void ApplyDerivative(Activation activation, size_t count, const float* y, const float* dy, float* dx) {
-  switch (activation) {
-    case Activation::kRelu:
-      return Backward<ReluFunction>(count, y, dy, dx);
-    case Activation::kTanh:
-      return Backward<TanhFunction>(count, y, dy, dx);
-    case Activation::kSigmoid:
-      return Backward<SigmoidFunction>(count, y, dy, dx);
-    case Activation::kHardSigmoid:
-      return Backward<HardSigmoidFunction>(count, y, dy, dx);
-    case Activation::kLinear:
-    case Activation::kSoftmax:
-      return Backward<LinearFunction>(count, y, dy, dx);
-  }
+  WithActivation(activation, Backward{count, y, dy, dx});
 }
 
 // The largest is subtracted first, so that no exponential overflows.

@@ -15,8 +15,4 @@ size_t EmbeddingScratchBytes(const EmbeddingShape& shape, int64_t batch);
 void EmbeddingBackward(ThreadPool& pool, const EmbeddingShape& shape, int64_t batch, const int32_t* tokens,
                        const float* dy, float* dtable, void* scratch);
 
-/// The same, but adds to what dtable holds.
-void AccumulateEmbeddingBackward(ThreadPool& pool, const EmbeddingShape& shape, int64_t batch, const int32_t* tokens,
-                                 const float* dy, float* dtable, void* scratch);
-
 }  // namespace slim

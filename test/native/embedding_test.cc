@@ -39,11 +39,6 @@ TEST("an embedding looks rows up and sums gradients by token") {
       EXPECT_NEAR(RelativeError(dtable, sums), 0, 1e-6);
       if (threads == 1) alone = dtable;
       EXPECT(dtable == alone);
-
-      AccumulateEmbeddingBackward(pool, c.shape, c.batch, tokens.data(), dy.data(), dtable.data(), scratch.get());
-      std::vector<double> twice = sums;
-      for (double& value : twice) value *= 2;
-      EXPECT_NEAR(RelativeError(dtable, twice), 0, 1e-6);
     }
   }
 }

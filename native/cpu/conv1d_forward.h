@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "backend.h"
+#include "cpu/memory.h"
+#include "cpu/product.h"
+#include "cpu/thread_pool.h"
+
+namespace slim {
+
+/// The kernel as right operand: all taps in one matrix where their rows are neighbours in memory, else one a tap.
+class PackedKernel {
+ public:
+  static size_t Bytes(const Conv1dShape& shape);
+  PackedKernel(const Conv1dShape& shape, const float* kernel, Arena& arena);
+
+  /// y = act(bias + rows * kernel) for `count` neighbouring output rows; the input row that the first of them reads
+  /// first is at `rows`. On this thread.
+  void Multiply(const float* rows, int64_t count, const float* bias, float* y) const;
+
+ private:
+  const Conv1dShape& shape_;
+  PackedMatrix matrix_;    // all taps, or the first
+  size_t tap_stride_ = 0;  // floats from tap to tap
+};
+
+size_t ConvolveBytes(const Conv1dShape& shape, int64_t batch, bool embedded, int threads);
+
+/// Backend's Conv1dForward. Takes ConvolveBytes from the arena.
+void Convolve(ThreadPool& pool, const Conv1dShape& shape, int64_t batch, const SequenceInput& input,
+              const Conv1dWeights& weights, float* y, Arena& arena);
+
+}  // namespace slim
