@@ -1,6 +1,6 @@
 // GF/s of the CPU's products, beside the peer's in the same run.
 //
-//   bench_gemm [--threads N,N...] [--samples N] [--only TEXT] [--pin]
+//   bench_gemm [--threads N,N...] [--samples N] [--only TEXT] [--pin] [--cpu-time]
 //
 // Every shape has several sets of fresh random operands, together larger than a core's caches, that the calls go
 // through in turn. Samples of ours and of the peer's alternate; the table shows medians and, as spread, the distance of
@@ -9,6 +9,7 @@
 // training step; `+pack` packs it within the measured time. The peer gets dense rows where ours overlap.
 
 #include <sched.h>
+#include <time.h>
 
 #include <algorithm>
 #include <chrono>
@@ -73,10 +74,20 @@ AlignedBuffer RandomFloats(size_t count, uint32_t seed) {
   return buffer;
 }
 
+// What the samples are timed with: the wall clock, or with --cpu-time what the process itself got of its core, which is
+// of use for a single thread on a machine that others use too.
+clockid_t sample_clock = CLOCK_MONOTONIC;
+
+double Now() {
+  timespec time;
+  clock_gettime(sample_clock, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
 double Seconds(const std::function<void(size_t)>& call, size_t calls, size_t& turn) {
-  const auto begin = std::chrono::steady_clock::now();
+  const double begin = Now();
   for (size_t i = 0; i < calls; ++i) call(turn++);
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() / static_cast<double>(calls);
+  return (Now() - begin) / static_cast<double>(calls);
 }
 
 struct Summary {
@@ -244,6 +255,7 @@ struct Options {
   int samples = 15;
   std::string only;
   bool pin = false;
+  bool cpu_time = false;
 };
 
 Options ParseOptions(int argc, char** argv) {
@@ -255,7 +267,9 @@ Options ParseOptions(int argc, char** argv) {
       std::fprintf(stderr, "Expected a value for %s\n", name.c_str());
       std::exit(2);
     };
-    if (name == "--pin") {
+    if (name == "--cpu-time") {
+      options.cpu_time = true;
+    } else if (name == "--pin") {
       options.pin = true;
     } else if (name == "--samples") {
       options.samples = std::max(1, std::atoi(value().c_str()));
@@ -268,9 +282,13 @@ Options ParseOptions(int argc, char** argv) {
         options.threads.push_back(std::max(1, std::atoi(list.c_str() + at)));
       }
     } else {
-      std::fprintf(stderr, "Expected --threads, --samples, --only or --pin but received %s\n", name.c_str());
+      std::fprintf(stderr, "Expected --threads, --samples, --only, --pin or --cpu-time but received %s\n", name.c_str());
       std::exit(2);
     }
+  }
+  if (options.cpu_time) {
+    sample_clock = CLOCK_PROCESS_CPUTIME_ID;
+    options.threads = {1};
   }
   if (options.threads.empty()) {
     options.threads.push_back(1);

@@ -115,6 +115,9 @@ struct Pass {
   ActivateRow activate;  // after the last pass, or null
 };
 
+// Asks for a line that will be written, so that the stores at the end of a tile find it.
+HWY_INLINE void PrefetchForWrite(const float* place) { __builtin_prefetch(place, 1); }
+
 template <int kVectors>
 struct PanelTile {
   const float* const* rows;  // [kPanelRows]
@@ -130,7 +133,10 @@ struct PanelTile {
     for (int r = 0; r < kRows; ++r) {
       left.rows[r] = rows[r] + pass.depth_begin;
       HWY_UNROLL(4)
-      for (int j = 0; j < kVectors; ++j) tile.v[r][j] = hn::Load(kFloats, pass.start + j * kLanes);
+      for (int j = 0; j < kVectors; ++j) {
+        tile.v[r][j] = hn::Load(kFloats, pass.start + j * kLanes);
+        PrefetchForWrite(c + r * c_stride + j * kLanes);
+      }
     }
     if (pass.add_to_c) {
       HWY_UNROLL(8)
