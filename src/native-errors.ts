@@ -81,7 +81,7 @@ async function listened(
   onProgress: OnProgress,
   start: (listener: OnProgress) => Promise<NativeRun>,
 ): Promise<NativeRun> {
-  if (onProgress === null) return start(null);
+  if (typeof onProgress !== 'function') return start(onProgress);
   let failure: { readonly error: unknown } | undefined;
   const run = await start((progress) => {
     if (failure !== undefined) return;
