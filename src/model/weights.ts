@@ -6,13 +6,22 @@ import type { NativeModel } from '../native.js';
 import { nearestName } from '../nearest-name.js';
 import { type Float32Tensor, type TensorLike, toTensor } from '../tensor.js';
 
-/** Copies of all arrays in the order of the layers. */
+/** Copies of all arrays in the order of the layers, each in a buffer of its own. */
 export function readWeights(native: NativeModel): Record<string, Float32Tensor> {
+  const snapshot = Array.from(weightSnapshot(native), ([name, { data, shape }]) => [
+    name,
+    { data: data.slice(), shape },
+  ]);
+  return Object.fromEntries(snapshot);
+}
+
+/** The arrays as they are now, all in one buffer. */
+export function weightSnapshot(native: NativeModel): Map<string, Float32Tensor> {
   const values = native.readParameters();
-  return Object.fromEntries(
+  return new Map(
     native
       .parameters()
-      .map(({ name, shape, offset, size }) => [name, { data: values.slice(offset, offset + size), shape }]),
+      .map(({ name, shape, offset, size }) => [name, { data: values.subarray(offset, offset + size), shape }]),
   );
 }
 

@@ -2,7 +2,7 @@ import { nonEmptyString } from '../../arguments.js';
 import type { Tensor } from '../../tensor.js';
 import type { ModelCore } from '../model-core.js';
 import type { TextPipeline } from '../text-pipeline.js';
-import { readWeights } from '../weights.js';
+import { weightSnapshot } from '../weights.js';
 import { modelFiles } from './files.js';
 import { describeModel } from './model-file.js';
 import { replaceFolder } from './replace-folder.js';
@@ -18,7 +18,7 @@ export async function saveModel(path: string, core: ModelCore, text: Required<Te
   core.gate.checkIdle('save');
   const files = new Map<string, readonly Uint8Array[]>([
     [modelFiles.model, [Buffer.from(describeModel(core, text))]],
-    [modelFiles.weights, safetensorsBytes(new Map(Object.entries(readWeights(core.native))))],
+    [modelFiles.weights, safetensorsBytes(weightSnapshot(core.native))],
   ]);
   if (core.compiled !== null) files.set(modelFiles.optimizer, optimizerBytes(core));
   if (text !== null) files.set(modelFiles.vocabulary, [Buffer.from(JSON.stringify(text.tokenizer))]);
