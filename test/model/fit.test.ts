@@ -40,6 +40,22 @@ describe('a network learns', () => {
     expect(logs.loss).toBeCloseTo(loss / 100, 5);
   });
 
+  test('top-k counts the classes that predict ranks high', async () => {
+    using model = sequential([layers.dense({ units: 7, activation: 'softmax' })], { inputShape: [3], seed: 2 });
+    model.compile({ optimizer: 'sgd', loss: 'sparseCategoricalCrossentropy', metrics: ['accuracy', { topK: 3 }] });
+    const x = Array.from({ length: 50 }, (_, i) => [Math.sin(i), Math.cos(3 * i), Math.sin(7 * i)]);
+    const y = x.map((_, i) => i % 7);
+    const { data } = await model.predict(x);
+    const ranks = y.map((label, row) => {
+      const scores = data.subarray(row * 7, row * 7 + 7);
+      return scores.filter((score) => score > (scores[label] as number)).length;
+    });
+    const logs = await model.evaluate(x, y);
+    expect(Object.keys(logs)).toEqual(['loss', 'accuracy', 'topKCategoricalAccuracy']);
+    expect(logs.accuracy).toBeCloseTo(ranks.filter((rank) => rank < 1).length / 50, 6);
+    expect(logs.topKCategoricalAccuracy).toBeCloseTo(ranks.filter((rank) => rank < 3).length / 50, 6);
+  });
+
   test('one sigmoid output, and a line by least squares', async () => {
     const x = Array.from({ length: 64 }, (_, i) => [i / 64, 1 - i / 32]);
     using binary = sequential([layers.dense({ units: 1, activation: 'sigmoid' })], { inputShape: [2], seed: 1 });
@@ -65,8 +81,11 @@ describe('the data of a run', () => {
   test('tensors, nested arrays and typed rows are the same data', async () => {
     const { x, y } = toyData(50);
     const rows = Array.from({ length: 50 }, (_, row) => x.data.subarray(row * STEPS, (row + 1) * STEPS));
+    const shared = new Int32Array(new SharedArrayBuffer(x.data.byteLength));
+    shared.set(x.data);
     const forms = [
       [x, y],
+      [{ data: shared, shape: x.shape }, y],
       [rows, { data: y, shape: [50, 1] }],
       [rows.map((row) => Array.from(row)), Array.from(y)],
       [{ data: Float32Array.from(x.data), shape: x.shape }, Array.from(y, (id) => [id])],
