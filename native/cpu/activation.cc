@@ -12,6 +12,7 @@
 #include "cpu/activation-inl.h"
 #include "cpu/math-inl.h"
 #include "cpu/simd-inl.h"
+#include "cpu/spans-inl.h"
 
 #ifndef SLIM_ACTIVATION_TABLE
 #define SLIM_ACTIVATION_TABLE
@@ -37,8 +38,7 @@ struct Forward {
   template <class Function>
   void operator()() const {
     const Function function;
-    ForEachVector(count, [&](size_t i, size_t lanes)
-                             HWY_ATTR { StoreFirst(function.Value(LoadFirst(x + i, lanes)), y + i, lanes); });
+    ForEachSpan(count, [&](size_t i, auto span) HWY_ATTR { Store(function.Value(Load(x + i, span)), y + i, span); });
   }
 };
 
@@ -51,9 +51,9 @@ struct Backward {
   template <class Function>
   void operator()() const {
     const Function function;
-    ForEachVector(count, [&](size_t i, size_t lanes) HWY_ATTR {
-      const Floats derivative = function.Derivative(LoadFirst(y + i, lanes));
-      StoreFirst(hn::Mul(LoadFirst(dy + i, lanes), derivative), dx + i, lanes);
+    ForEachSpan(count, [&](size_t i, auto span) HWY_ATTR {
+      const Floats derivative = function.Derivative(Load(y + i, span));
+      Store(hn::Mul(Load(dy + i, span), derivative), dx + i, span);
     });
   }
 };
@@ -72,25 +72,24 @@ void SoftmaxRow(size_t width, const float* x, float* y) {
   for (size_t i = 1; i < width; ++i) largest = std::max(largest, x[i]);
   const Floats shift = hn::Set(kFloats, largest);
   Floats sums = hn::Zero(kFloats);
-  ForEachVector(width, [&](size_t i, size_t lanes) HWY_ATTR {
-    const Floats e = Exp(hn::Sub(LoadFirst(x + i, lanes), shift));
-    StoreFirst(e, y + i, lanes);
-    sums = hn::Add(sums, hn::IfThenElseZero(hn::FirstN(kFloats, lanes), e));
+  ForEachSpan(width, [&](size_t i, auto span) HWY_ATTR {
+    const Floats e = Exp(hn::Sub(Load(x + i, span), shift));
+    Store(e, y + i, span);
+    sums = hn::Add(sums, Within(e, span));
   });
   const Floats scale = hn::Div(hn::Set(kFloats, 1.0f), hn::SumOfLanes(kFloats, sums));
-  ForEachVector(width, [&](size_t i, size_t lanes)
-                           HWY_ATTR { StoreFirst(hn::Mul(LoadFirst(y + i, lanes), scale), y + i, lanes); });
+  ForEachSpan(width, [&](size_t i, auto span) HWY_ATTR { Store(hn::Mul(Load(y + i, span), scale), y + i, span); });
 }
 
 // dx = y (dy - sum(dy y))
 void SoftmaxRowBackward(size_t width, const float* y, const float* dy, float* dx) {
   Floats sums = hn::Zero(kFloats);
-  ForEachVector(width, [&](size_t i, size_t lanes)
-                           HWY_ATTR { sums = hn::MulAdd(LoadFirst(y + i, lanes), LoadFirst(dy + i, lanes), sums); });
+  ForEachSpan(width,
+              [&](size_t i, auto span) HWY_ATTR { sums = hn::MulAdd(Load(y + i, span), Load(dy + i, span), sums); });
   const Floats mean = hn::SumOfLanes(kFloats, sums);
-  ForEachVector(width, [&](size_t i, size_t lanes) HWY_ATTR {
-    const Floats centered = hn::Sub(LoadFirst(dy + i, lanes), mean);
-    StoreFirst(hn::Mul(LoadFirst(y + i, lanes), centered), dx + i, lanes);
+  ForEachSpan(width, [&](size_t i, auto span) HWY_ATTR {
+    const Floats centered = hn::Sub(Load(dy + i, span), mean);
+    Store(hn::Mul(Load(y + i, span), centered), dx + i, span);
   });
 }
 

@@ -8,6 +8,7 @@
 #include "hwy/foreach_target.h"
 // Compiled once a target, so after foreach_target.h:
 #include "cpu/simd-inl.h"
+#include "cpu/spans-inl.h"
 
 #ifndef SLIM_COLUMN_SUMS_TABLE
 #define SLIM_COLUMN_SUMS_TABLE
@@ -24,19 +25,19 @@ namespace {
 
 // Four sums a column, so that long columns round less and additions do not wait for each other.
 void Add(const float* x, size_t rows, size_t columns, size_t stride, float* sums) {
-  ForEachVector(columns, [&](size_t c, size_t lanes) HWY_ATTR {
+  ForEachSpan(columns, [&](size_t c, auto span) HWY_ATTR {
     Floats s0 = hn::Zero(kFloats), s1 = s0, s2 = s0, s3 = s0;
     const float* at = x + c;
     size_t row = 0;
     for (; row + 4 <= rows; row += 4, at += 4 * stride) {
-      s0 = hn::Add(s0, LoadFirst(at, lanes));
-      s1 = hn::Add(s1, LoadFirst(at + stride, lanes));
-      s2 = hn::Add(s2, LoadFirst(at + 2 * stride, lanes));
-      s3 = hn::Add(s3, LoadFirst(at + 3 * stride, lanes));
+      s0 = hn::Add(s0, Load(at, span));
+      s1 = hn::Add(s1, Load(at + stride, span));
+      s2 = hn::Add(s2, Load(at + 2 * stride, span));
+      s3 = hn::Add(s3, Load(at + 3 * stride, span));
     }
-    for (; row < rows; ++row, at += stride) s0 = hn::Add(s0, LoadFirst(at, lanes));
+    for (; row < rows; ++row, at += stride) s0 = hn::Add(s0, Load(at, span));
     const Floats sum = hn::Add(hn::Add(s0, s1), hn::Add(s2, s3));
-    StoreFirst(hn::Add(LoadFirst(sums + c, lanes), sum), sums + c, lanes);
+    Store(hn::Add(Load(sums + c, span), sum), sums + c, span);
   });
 }
 

@@ -1,8 +1,9 @@
 #include <algorithm>
-#include <cstring>
+#include <utility>
 
 #include "cpu/activation.h"
 #include "cpu/column_sums.h"
+#include "cpu/conv1d_forward.h"
 #include "cpu/conv1d_geometry.h"
 #include "cpu/conv1d_gradient.h"
 #include "cpu/product.h"
@@ -150,78 +151,59 @@ void GatherInput(ThreadPool& pool, const Conv1dGradientTask& task, float* rows) 
 
 // --- the gradient of the input ---------------------------------------------------------------------------------------
 
-// Input rows that one task computes.
-constexpr int64_t kBlockRows = 192;
-
 // With stride and dilation 1, dx is a convolution of dy with the kernel reversed and transposed, too:
 //   dx[r] = sum over tap of dy[r + pad_left - tap] W_tap^T.
 bool IsConvolutionOfGradient(const Conv1dShape& shape) { return shape.stride == 1 && shape.dilation == 1; }
 
-size_t GradientBufferFloats(const Conv1dShape& shape) { return Size((kBlockRows + shape.taps - 1) * shape.filters); }
-
-size_t InputGradientBytes(const Conv1dShape& shape, int threads) {
-  const size_t channels = Size(shape.channels), filters = Size(shape.filters), taps = Size(shape.taps);
-  if (!IsConvolutionOfGradient(shape)) return Arena::BytesOf<float>(taps * PackedSize(filters, channels));
-  return Arena::BytesOf<float>(channels * taps * filters) +
-         Arena::BytesOf<float>(PackedSize(taps * filters, channels)) +
-         Arena::BytesOf<float>(GradientBufferFloats(shape) * Size(threads));
+Conv1dShape ShapeOfGradient(const Conv1dShape& shape) {
+  Conv1dShape gradient = shape;
+  std::swap(gradient.steps, gradient.out_steps);
+  std::swap(gradient.channels, gradient.filters);
+  gradient.pad_left = shape.taps - 1 - shape.pad_left;
+  gradient.activation = Activation::kLinear;
+  return gradient;
 }
 
-// [C, taps * F], the taps in falling order; packing it transposed gives the right operand.
+size_t MostGradientBlocks(const Conv1dShape& shape, int64_t batch) {
+  return MostBlocks(ShapeOfGradient(shape), batch, kConvolutionBlockRows);
+}
+
+size_t InputGradientBytes(const Conv1dShape& shape, int64_t batch, int threads) {
+  const size_t channels = Size(shape.channels), filters = Size(shape.filters), taps = Size(shape.taps);
+  if (!IsConvolutionOfGradient(shape)) return Arena::BytesOf<float>(taps * PackedSize(filters, channels));
+  return Arena::BytesOf<float>(channels * taps * filters) + Arena::BytesOf<RowBlock>(MostGradientBlocks(shape, batch)) +
+         ConvolveBlocksBytes(ShapeOfGradient(shape), threads);
+}
+
+// [taps, F, C], the taps in falling order, of a kernel [taps, C, F].
 void ReverseKernel(const Conv1dShape& shape, const float* kernel, float* reversed) {
-  const size_t filters = Size(shape.filters);
-  for (int64_t channel = 0; channel < shape.channels; ++channel) {
-    for (int64_t tap = shape.taps - 1; tap >= 0; --tap, reversed += filters) {
-      std::memcpy(reversed, kernel + (tap * shape.channels + channel) * shape.filters, filters * sizeof(float));
+  for (int64_t tap = shape.taps - 1; tap >= 0; --tap) {
+    const float* from = kernel + tap * shape.channels * shape.filters;
+    for (int64_t filter = 0; filter < shape.filters; ++filter) {
+      for (int64_t channel = 0; channel < shape.channels; ++channel) {
+        *reversed++ = from[channel * shape.filters + filter];
+      }
     }
   }
 }
 
-// The rows [first, first + count) of a sequence's dy, where they lie or, if some are outside the sequence, copied with
-// zeros for those.
-const float* GradientRows(const Conv1dShape& shape, const float* sequence, int64_t first, int64_t count,
-                          float* buffer) {
-  if (first >= 0 && first + count <= shape.out_steps) return sequence + first * shape.filters;
-  const size_t filters = Size(shape.filters);
-  const int64_t from = std::clamp<int64_t>(first, 0, shape.out_steps);
-  const int64_t to = std::clamp<int64_t>(first + count, from, shape.out_steps);
-  const int64_t before = std::min(from - first, count);
-  std::fill_n(buffer, Size(before) * filters, 0.0f);
-  std::memcpy(buffer + before * shape.filters, sequence + from * shape.filters,
-              Size(to - from) * filters * sizeof(float));
-  std::fill_n(buffer + (before + to - from) * shape.filters, Size(count - before - (to - from)) * filters, 0.0f);
-  return buffer;
-}
-
 void ConvolveGradient(ThreadPool& pool, const Conv1dGradientTask& task, Arena& arena) {
   const Conv1dShape& shape = task.shape;
-  const size_t channels = Size(shape.channels), filters = Size(shape.filters), taps = Size(shape.taps);
-  float* reversed = arena.Take<float>(channels * taps * filters);
+  float* reversed = arena.Take<float>(Size(shape.channels * shape.taps * shape.filters));
   ReverseKernel(shape, task.kernel, reversed);
-  const PackedMatrix packed = PackTransposed(reversed, taps * filters, taps * filters, channels,
-                                             arena.Take<float>(PackedSize(taps * filters, channels)));
-  const size_t buffer_floats = GradientBufferFloats(shape);
-  float* buffers = arena.Take<float>(buffer_floats * Size(pool.threads()));
-  const int64_t blocks = (shape.steps + kBlockRows - 1) / kBlockRows;
-  pool.ParallelFor(Size(task.batch * blocks), [&](size_t number, int worker) {
-    const int64_t sample = static_cast<int64_t>(number) / blocks;
-    const int64_t block = static_cast<int64_t>(number) % blocks * kBlockRows;
+  RowBlock* blocks = arena.Take<RowBlock>(MostGradientBlocks(shape, task.batch));
+  size_t count = 0;
+  for (int64_t sample = 0; sample < task.batch; ++sample) {
     const RowClasses classes = ClassifyRows(shape, TokensOf(shape, task.input, sample));
     for (const RowRange& read : RowsRead(shape, classes).ranges) {
-      const RowRange rows = {std::max(block, read.begin), std::min(block + kBlockRows, read.end)};
-      if (rows.Empty()) continue;
-      Product product;
-      product.a.data = GradientRows(shape, task.dy + sample * shape.out_steps * shape.filters,
-                                    rows.begin + shape.pad_left - (shape.taps - 1), rows.Count() + shape.taps - 1,
-                                    buffers + Size(worker) * buffer_floats);
-      product.a.stride = filters;
-      product.rows = Size(rows.Count());
-      product.b = packed;
-      product.c = task.dx + (sample * shape.steps + rows.begin) * shape.channels;
-      product.c_stride = channels;
-      MultiplyPart(product, 0, product.rows, 0, packed.Panels());
+      for (int64_t begin = read.begin; begin < read.end; begin += kConvolutionBlockRows) {
+        blocks[count++] = {sample, begin, std::min(begin + kConvolutionBlockRows, read.end)};
+      }
     }
-  });
+  }
+  SequenceInput dy;
+  dy.x = task.dy;
+  ConvolveBlocks(pool, ShapeOfGradient(shape), dy, {reversed, nullptr}, blocks, count, task.dx, arena);
 }
 
 // Input rows that no output row reads.
@@ -278,7 +260,7 @@ void ScatterGradient(ThreadPool& pool, const Conv1dGradientTask& task, Arena& ar
 size_t DenseGradientBytes(const Conv1dShape& shape, int64_t batch, bool embedded, int threads) {
   const size_t input = embedded ? Arena::BytesOf<float>(Size(batch * shape.steps * shape.channels)) : 0;
   return SliceBytes(shape) + Arena::BytesOf<float>(Size(threads * shape.filters)) +
-         std::max(input + KernelGradientBytes(shape, batch, threads), InputGradientBytes(shape, threads));
+         std::max(input + KernelGradientBytes(shape, batch, threads), InputGradientBytes(shape, batch, threads));
 }
 
 void ComputeDenseGradient(ThreadPool& pool, const Conv1dGradientTask& task, Arena& arena) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "cpu/conv1d_winograd.h"
 #include "cpu/product.h"
 #include "cpu/token_groups.h"
 
@@ -12,6 +13,7 @@
 // Compiled once a target, so after foreach_target.h:
 #include "cpu/activation-inl.h"
 #include "cpu/simd-inl.h"
+#include "cpu/spans-inl.h"
 
 #ifndef SLIM_CONV1D_FOLD_TABLE
 #define SLIM_CONV1D_FOLD_TABLE
@@ -63,11 +65,11 @@ HWY_INLINE void SumVectors(const TapList& list, const float* bias, size_t at, fl
 }
 
 template <class Function>
-HWY_INLINE void SumLastLanes(const TapList& list, const float* bias, size_t at, size_t lanes, float* y) {
+HWY_INLINE void SumLastLanes(const TapList& list, const float* bias, size_t at, PartSpan span, float* y) {
   const Function function;
-  Floats sum = bias == nullptr ? hn::Zero(kFloats) : LoadFirst(bias + at, lanes);
-  for (size_t tap = 0; tap < list.count; ++tap) sum = hn::Add(sum, LoadFirst(list.taps[tap] + at, lanes));
-  StoreFirst(function.Value(sum), y + at, lanes);
+  Floats sum = bias == nullptr ? hn::Zero(kFloats) : Load(bias + at, span);
+  for (size_t tap = 0; tap < list.count; ++tap) sum = hn::Add(sum, Load(list.taps[tap] + at, span));
+  Store(function.Value(sum), y + at, span);
 }
 
 struct SumRows {
@@ -92,7 +94,7 @@ struct SumRows {
         SumVectors<Function, kSideBySide>(list, rows.bias, at, y);
       }
       for (; at + kLanes <= filters; at += kLanes) SumVectors<Function, 1>(list, rows.bias, at, y);
-      if (at < filters) SumLastLanes<Function>(list, rows.bias, at, filters - at, y);
+      if (at < filters) SumLastLanes<Function>(list, rows.bias, at, PartSpan{filters - at}, y);
     }
   }
 };
@@ -129,9 +131,11 @@ size_t MostTokens(const Conv1dShape& shape, int64_t batch) {
   return Size(batch * shape.steps) / kPositionsPerToken + 1;
 }
 
-// Folding takes as many multiply-adds for a token as the plain way takes for an output row. Summing up the taps is
-// cheap beside that, but not free.
-bool Pays(size_t tokens, size_t rows) { return tokens * 5 < rows * 4; }
+// Folding takes as many multiply-adds for a token as the plain way takes for an output row, or for more rows than one
+// where that has Winograd's savings. Summing up the taps is cheap beside that, but not free.
+bool Pays(const Conv1dShape& shape, size_t tokens, size_t rows) {
+  return HasWinograd(shape) ? tokens * 5 < rows * 2 : tokens * 5 < rows * 4;
+}
 
 size_t CountRows(const RowBlock* blocks, size_t count) {
   int64_t rows = 0;
@@ -190,7 +194,7 @@ bool ConvolveFolded(ThreadPool& pool, const Conv1dShape& shape, int64_t batch, c
   if (shape.taps > kMostTaps) return false;
   TokenGroups groups(Size(batch * shape.steps), arena);
   GroupTokens(shape, input, blocks, count, groups);
-  if (groups.Count() > MostTokens(shape, batch) || !Pays(groups.Count(), CountRows(blocks, count))) return false;
+  if (groups.Count() > MostTokens(shape, batch) || !Pays(shape, groups.Count(), CountRows(blocks, count))) return false;
 
   const size_t taps = Size(shape.taps), filters = Size(shape.filters);
   float* storage = arena.Take<float>(taps * PackedSize(Size(shape.channels), filters));

@@ -5,31 +5,21 @@
 
 #include "cpu/conv1d_fold.h"
 #include "cpu/conv1d_geometry.h"
+#include "cpu/conv1d_winograd.h"
 #include "cpu/fill_rows.h"
 
 namespace slim {
 namespace {
 
-// Output rows that one task computes: what it reads of the input stays in the second-level cache.
-constexpr int64_t kBlockRows = 192;
-
 size_t RowBufferFloats(const Conv1dShape& shape) {
-  return Size(SpanRows(shape, std::min(kBlockRows, shape.out_steps)) * shape.channels);
+  return Size(SpanRows(shape, std::min(kConvolutionBlockRows, shape.out_steps)) * shape.channels);
 }
 
-// The output row that reads token 0 alone.
-void ComputePaddingRow(const Conv1dShape& shape, const SequenceInput& input, const PackedKernel& kernel,
-                       const float* bias, float* buffer, float* y) {
-  const size_t channels = Size(shape.channels);
-  for (int64_t row = 0; row < SpanRows(shape, 1); ++row) {
-    std::memcpy(buffer + Size(row) * channels, input.table, channels * sizeof(float));
-  }
-  kernel.Multiply(buffer, 1, bias, y);
-}
-
-void ConvolveBlocks(ThreadPool& pool, const Conv1dShape& shape, const SequenceInput& input, const PackedKernel& kernel,
-                    const float* bias, const RowBlock* blocks, size_t count, float* buffers, float* y) {
+void MultiplyBlocks(ThreadPool& pool, const Conv1dShape& shape, const SequenceInput& input,
+                    const Conv1dWeights& weights, const RowBlock* blocks, size_t count, float* y, Arena& arena) {
+  const PackedKernel kernel(shape, weights.kernel, arena);
   const size_t buffer_floats = RowBufferFloats(shape);
+  float* buffers = arena.Take<float>(buffer_floats * Size(pool.threads()));
   pool.ParallelFor(count, [&](size_t task, int worker) {
     const RowBlock& block = blocks[task];
     const int64_t rows = block.end - block.begin;
@@ -37,13 +27,34 @@ void ConvolveBlocks(ThreadPool& pool, const Conv1dShape& shape, const SequenceIn
     const int64_t span = SpanRows(shape, rows);
     float* out = y + (block.sample * shape.out_steps + block.begin) * shape.filters;
     if (input.x != nullptr && first >= 0 && first + span <= shape.steps) {
-      kernel.Multiply(input.x + (block.sample * shape.steps + first) * shape.channels, rows, bias, out);
+      kernel.Multiply(input.x + (block.sample * shape.steps + first) * shape.channels, rows, weights.bias, out);
     } else {
       float* buffer = buffers + Size(worker) * buffer_floats;
       CopyRows(shape, input, block.sample, first, span, Size(shape.channels), buffer);
-      kernel.Multiply(buffer, rows, bias, out);
+      kernel.Multiply(buffer, rows, weights.bias, out);
     }
   });
+}
+
+size_t MultiplyBlocksBytes(const Conv1dShape& shape, int threads) {
+  return PackedKernel::Bytes(shape) + Arena::BytesOf<float>(RowBufferFloats(shape) * Size(threads));
+}
+
+size_t PaddingRowBytes(const Conv1dShape& shape) {
+  return PackedKernel::Bytes(shape) + Arena::BytesOf<float>(Size(SpanRows(shape, 1) * shape.channels));
+}
+
+// The output row that reads token 0 alone.
+void ComputePaddingRow(ThreadPool& pool, const Conv1dShape& shape, const SequenceInput& input,
+                       const Conv1dWeights& weights, float* y, Arena& arena) {
+  const PackedKernel kernel(shape, weights.kernel, arena);
+  const size_t channels = Size(shape.channels);
+  float* rows = arena.Take<float>(Size(SpanRows(shape, 1)) * channels);
+  for (int64_t row = 0; row < SpanRows(shape, 1); ++row) {
+    std::memcpy(rows + Size(row) * channels, input.table, channels * sizeof(float));
+  }
+  // A region of one task, so that denormals are rounded here as in the others.
+  pool.ParallelFor(1, [&](size_t, int) { kernel.Multiply(rows, 1, weights.bias, y); });
 }
 
 void FillPadding(ThreadPool& pool, const Conv1dShape& shape, int64_t batch, const SequenceInput& input,
@@ -98,28 +109,39 @@ void PackedKernel::Multiply(const float* rows, int64_t count, const float* bias,
   }
 }
 
+size_t ConvolveBlocksBytes(const Conv1dShape& shape, int threads) {
+  return HasWinograd(shape) ? ConvolveWinogradBytes(shape, threads) : MultiplyBlocksBytes(shape, threads);
+}
+
+void ConvolveBlocks(ThreadPool& pool, const Conv1dShape& shape, const SequenceInput& input,
+                    const Conv1dWeights& weights, const RowBlock* blocks, size_t count, float* y, Arena& arena) {
+  const auto convolve = HasWinograd(shape) ? ConvolveWinograd : MultiplyBlocks;
+  convolve(pool, shape, input, weights, blocks, count, y, arena);
+}
+
 size_t ConvolveBytes(const Conv1dShape& shape, int64_t batch, bool embedded, int threads) {
-  return PackedKernel::Bytes(shape) + Arena::BytesOf<float>(RowBufferFloats(shape) * Size(threads)) +
-         Arena::BytesOf<RowBlock>(MostBlocks(shape, batch, kBlockRows)) + Arena::BytesOf<float>(Size(shape.filters)) +
-         (embedded ? ConvolveFoldedBytes(shape, batch) : 0);
+  const size_t blocks = Arena::BytesOf<RowBlock>(MostBlocks(shape, batch, kConvolutionBlockRows));
+  const size_t plain = ConvolveBlocksBytes(shape, threads);
+  if (!embedded) return blocks + plain;
+  return blocks + Arena::BytesOf<float>(Size(shape.filters)) +
+         std::max({PaddingRowBytes(shape), plain, ConvolveFoldedBytes(shape, batch)});
 }
 
 void Convolve(ThreadPool& pool, const Conv1dShape& shape, int64_t batch, const SequenceInput& input,
               const Conv1dWeights& weights, float* y, Arena& arena) {
-  const PackedKernel kernel(shape, weights.kernel, arena);
-  float* buffers = arena.Take<float>(RowBufferFloats(shape) * Size(pool.threads()));
-  RowBlock* blocks = arena.Take<RowBlock>(MostBlocks(shape, batch, kBlockRows));
-  const size_t count = ListBlocks(shape, batch, input, kBlockRows, blocks);
+  RowBlock* blocks = arena.Take<RowBlock>(MostBlocks(shape, batch, kConvolutionBlockRows));
+  const size_t count = ListBlocks(shape, batch, input, kConvolutionBlockRows, blocks);
   if (input.x != nullptr) {
-    ConvolveBlocks(pool, shape, input, kernel, weights.bias, blocks, count, buffers, y);
+    ConvolveBlocks(pool, shape, input, weights, blocks, count, y, arena);
     return;
   }
   float* padding_row = arena.Take<float>(Size(shape.filters));
-  // A region of one task, so that denormals are rounded here as in the others.
-  pool.ParallelFor(1,
-                   [&](size_t, int) { ComputePaddingRow(shape, input, kernel, weights.bias, buffers, padding_row); });
+  const size_t mark = arena.used();
+  ComputePaddingRow(pool, shape, input, weights, padding_row, arena);
+  arena.Rewind(mark);
   if (!ConvolveFolded(pool, shape, batch, input, weights, blocks, count, y, arena)) {
-    ConvolveBlocks(pool, shape, input, kernel, weights.bias, blocks, count, buffers, y);
+    arena.Rewind(mark);
+    ConvolveBlocks(pool, shape, input, weights, blocks, count, y, arena);
   }
   FillPadding(pool, shape, batch, input, padding_row, y);
 }

@@ -4,11 +4,15 @@
 #include <cstdint>
 
 #include "backend.h"
+#include "cpu/conv1d_geometry.h"
 #include "cpu/memory.h"
 #include "cpu/product.h"
 #include "cpu/thread_pool.h"
 
 namespace slim {
+
+/// Output rows that one task computes: what it reads of the input stays in the second-level cache.
+inline constexpr int64_t kConvolutionBlockRows = 192;
 
 /// The kernel as right operand: all taps in one matrix where their rows are neighbours in memory, else one a tap.
 class PackedKernel {
@@ -25,6 +29,13 @@ class PackedKernel {
   PackedMatrix matrix_;    // all taps, or the first
   size_t tap_stride_ = 0;  // floats from tap to tap
 };
+
+/// What ConvolveBlocks takes from the arena.
+size_t ConvolveBlocksBytes(const Conv1dShape& shape, int threads);
+
+/// y of the rows of the blocks, each at most kConvolutionBlockRows rows.
+void ConvolveBlocks(ThreadPool& pool, const Conv1dShape& shape, const SequenceInput& input,
+                    const Conv1dWeights& weights, const RowBlock* blocks, size_t count, float* y, Arena& arena);
 
 size_t ConvolveBytes(const Conv1dShape& shape, int64_t batch, bool embedded, int threads);
 

@@ -13,6 +13,7 @@
 // Compiled once a target, so after foreach_target.h:
 #include "cpu/activation-inl.h"
 #include "cpu/simd-inl.h"
+#include "cpu/spans-inl.h"
 
 #ifndef SLIM_CONV1D_SPARSE_TABLE
 #define SLIM_CONV1D_SPARSE_TABLE
@@ -76,10 +77,10 @@ HWY_INLINE void AppendNonzero(Floats v, int32_t column, RowEntries& entries) {
   entries.count += hn::CountTrue(kFloats, nonzero);
 }
 
-template <class Function>
-HWY_INLINE Floats GradientOf(const SparseRows& rows, size_t at, size_t lanes) {
+template <class Function, class Span>
+HWY_INLINE Floats GradientOf(const SparseRows& rows, size_t at, Span span) {
   const Function function;
-  return hn::Mul(LoadFirst(rows.dy + at, lanes), function.Derivative(LoadFirst(rows.y + at, lanes)));
+  return hn::Mul(Load(rows.dy + at, span), function.Derivative(Load(rows.y + at, span)));
 }
 
 struct ListColumns {
@@ -96,9 +97,9 @@ struct ListColumns {
     for (size_t row = 0; row < rows.rows; ++row) {
       RowEntries found = spare;
       found.count = 0;
-      ForEachVector(rows.columns, [&](size_t c, size_t lanes) HWY_ATTR {
-        const Floats v = GradientOf<Function>(rows, row * rows.stride + c, lanes);
-        StoreFirst(hn::Add(LoadFirst(sums + c, lanes), v), sums + c, lanes);
+      ForEachSpan(rows.columns, [&](size_t c, auto span) HWY_ATTR {
+        const Floats v = GradientOf<Function>(rows, row * rows.stride + c, span);
+        Store(hn::Add(Load(sums + c, span), v), sums + c, span);
         AppendNonzero(v, static_cast<int32_t>(c), found);
       });
       const int32_t offset = static_cast<int32_t>(row) * row_step;
@@ -122,8 +123,8 @@ struct ListRow {
   template <class Function>
   void operator()() const {
     entries->count = 0;
-    ForEachVector(row.columns, [&](size_t c, size_t lanes) HWY_ATTR {
-      AppendNonzero(GradientOf<Function>(row, c, lanes), static_cast<int32_t>(c), *entries);
+    ForEachSpan(row.columns, [&](size_t c, auto span) HWY_ATTR {
+      AppendNonzero(GradientOf<Function>(row, c, span), static_cast<int32_t>(c), *entries);
     });
   }
 };
@@ -221,8 +222,8 @@ void AddAllRows(const RowEntries& entries, const float* rows, size_t stride, siz
 size_t CountNonzero(const float* x, size_t count) {
   size_t zeros = 0;
   size_t padded = 0;
-  ForEachVector(count, [&](size_t i, size_t lanes) HWY_ATTR {
-    zeros += hn::CountTrue(kFloats, hn::Eq(LoadFirst(x + i, lanes), hn::Zero(kFloats)));
+  ForEachSpan(count, [&](size_t i, auto span) HWY_ATTR {
+    zeros += hn::CountTrue(kFloats, hn::Eq(Load(x + i, span), hn::Zero(kFloats)));
     padded += kLanes;
   });
   return padded - zeros;

@@ -12,6 +12,7 @@
 // Compiled once a target, so after foreach_target.h:
 #include "cpu/philox-inl.h"
 #include "cpu/simd-inl.h"
+#include "cpu/spans-inl.h"
 
 #ifndef SLIM_DROPOUT_TABLE
 #define SLIM_DROPOUT_TABLE
@@ -59,8 +60,8 @@ void Drop(const RandomStream& stream, DropRule rule, uint64_t begin, uint64_t en
         hn::StoreU(DropVector(words + i, rule, hn::LoadU(kFloats, from + i)), kFloats, to + i);
       }
     } else {
-      ForEachVector(end - group, [&](size_t i, size_t lanes) HWY_ATTR {
-        StoreFirst(DropVector(words + i, rule, LoadFirst(from + i, lanes)), to + i, lanes);
+      ForEachSpan(end - group, [&](size_t i, auto span) HWY_ATTR {
+        Store(DropVector(words + i, rule, Load(from + i, span)), to + i, span);
       });
     }
   }
@@ -68,9 +69,8 @@ void Drop(const RandomStream& stream, DropRule rule, uint64_t begin, uint64_t en
 
 void MultiplyRows(int64_t rows, size_t channels, size_t stride, const float* factors, const float* x, float* y) {
   for (int64_t row = 0; row < rows; ++row) {
-    ForEachVector(channels, [&](size_t i, size_t lanes) HWY_ATTR {
-      StoreFirst(hn::Mul(LoadFirst(x + i, lanes), LoadFirst(factors + i, lanes)), y + i, lanes);
-    });
+    ForEachSpan(channels, [&](size_t i, auto span)
+                              HWY_ATTR { Store(hn::Mul(Load(x + i, span), Load(factors + i, span)), y + i, span); });
     x += stride;
     y += stride;
   }

@@ -9,6 +9,7 @@
 #include "hwy/foreach_target.h"
 // Compiled once a target, so after foreach_target.h:
 #include "cpu/simd-inl.h"
+#include "cpu/spans-inl.h"
 
 #ifndef SLIM_FILL_ROWS_TABLE
 #define SLIM_FILL_ROWS_TABLE
@@ -29,8 +30,7 @@ void Fill(const float* row, size_t width, size_t count, float* rows) {
     if (whole) {
       for (size_t c = 0; c < width; c += kLanes) hn::Stream(hn::LoadU(kFloats, row + c), kFloats, rows + c);
     } else {
-      ForEachVector(width,
-                    [&](size_t c, size_t lanes) HWY_ATTR { StoreFirst(LoadFirst(row + c, lanes), rows + c, lanes); });
+      ForEachSpan(width, [&](size_t c, auto span) HWY_ATTR { Store(Load(row + c, span), rows + c, span); });
     }
   }
   hwy::FlushStream();

@@ -12,6 +12,7 @@
 // Compiled once a target, so after foreach_target.h:
 #include "cpu/math-inl.h"
 #include "cpu/simd-inl.h"
+#include "cpu/spans-inl.h"
 
 #ifndef SLIM_LOSS_TABLE
 #define SLIM_LOSS_TABLE
@@ -30,9 +31,9 @@ namespace {
 float SumOfExponentials(const float* x, size_t count, float shift) {
   const Floats s = hn::Set(kFloats, shift);
   Floats sums = hn::Zero(kFloats);
-  ForEachVector(count, [&](size_t i, size_t lanes) HWY_ATTR {
-    const Floats e = Exp(hn::Sub(LoadFirst(x + i, lanes), s));
-    sums = hn::Add(sums, hn::IfThenElseZero(hn::FirstN(kFloats, lanes), e));
+  ForEachSpan(count, [&](size_t i, auto span) HWY_ATTR {
+    const Floats e = Exp(hn::Sub(Load(x + i, span), s));
+    sums = hn::Add(sums, Within(e, span));
   });
   return hn::GetLane(hn::SumOfLanes(kFloats, sums));
 }
@@ -40,9 +41,8 @@ float SumOfExponentials(const float* x, size_t count, float shift) {
 void Softmax(const float* x, size_t count, float shift, float scale, float* y) {
   const Floats s = hn::Set(kFloats, shift);
   const Floats factor = hn::Set(kFloats, scale);
-  ForEachVector(count, [&](size_t i, size_t lanes) HWY_ATTR {
-    StoreFirst(hn::Mul(Exp(hn::Sub(LoadFirst(x + i, lanes), s)), factor), y + i, lanes);
-  });
+  ForEachSpan(count, [&](size_t i, auto span)
+                         HWY_ATTR { Store(hn::Mul(Exp(hn::Sub(Load(x + i, span), s)), factor), y + i, span); });
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "hwy/foreach_target.h"
 // Compiled once a target, so after foreach_target.h:
 #include "cpu/simd-inl.h"
+#include "cpu/spans-inl.h"
 
 #ifndef SLIM_MERGE_TABLE
 #define SLIM_MERGE_TABLE
@@ -29,34 +30,33 @@ namespace {
 
 void Add(size_t count, float factor, const float* a, const float* b, float* y) {
   const Floats scale = hn::Set(kFloats, factor);
-  ForEachVector(count, [&](size_t i, size_t lanes) HWY_ATTR {
-    const Floats sum = hn::Add(LoadFirst(a + i, lanes), LoadFirst(b + i, lanes));
-    StoreFirst(hn::Mul(sum, scale), y + i, lanes);
+  ForEachSpan(count, [&](size_t i, auto span) HWY_ATTR {
+    const Floats sum = hn::Add(Load(a + i, span), Load(b + i, span));
+    Store(hn::Mul(sum, scale), y + i, span);
   });
 }
 
 void Multiply(size_t count, const float* a, const float* b, float* y) {
-  ForEachVector(count, [&](size_t i, size_t lanes) HWY_ATTR {
-    StoreFirst(hn::Mul(LoadFirst(a + i, lanes), LoadFirst(b + i, lanes)), y + i, lanes);
-  });
+  ForEachSpan(count,
+              [&](size_t i, auto span) HWY_ATTR { Store(hn::Mul(Load(a + i, span), Load(b + i, span)), y + i, span); });
 }
 
 void MultiplyBackward(size_t count, const float* a, const float* b, const float* dy, float* da, float* db) {
-  ForEachVector(count, [&](size_t i, size_t lanes) HWY_ATTR {
-    const Floats gradient = LoadFirst(dy + i, lanes);
-    const Floats left = LoadFirst(a + i, lanes);
-    const Floats right = LoadFirst(b + i, lanes);
-    if (da != nullptr) StoreFirst(hn::Mul(gradient, right), da + i, lanes);
-    if (db != nullptr) StoreFirst(hn::Mul(gradient, left), db + i, lanes);
+  ForEachSpan(count, [&](size_t i, auto span) HWY_ATTR {
+    const Floats gradient = Load(dy + i, span);
+    const Floats left = Load(a + i, span);
+    const Floats right = Load(b + i, span);
+    if (da != nullptr) Store(hn::Mul(gradient, right), da + i, span);
+    if (db != nullptr) Store(hn::Mul(gradient, left), db + i, span);
   });
 }
 
 void Spread(size_t count, float factor, const float* dy, float* da, float* db) {
   const Floats scale = hn::Set(kFloats, factor);
-  ForEachVector(count, [&](size_t i, size_t lanes) HWY_ATTR {
-    const Floats gradient = hn::Mul(LoadFirst(dy + i, lanes), scale);
-    if (da != nullptr) StoreFirst(gradient, da + i, lanes);
-    if (db != nullptr) StoreFirst(gradient, db + i, lanes);
+  ForEachSpan(count, [&](size_t i, auto span) HWY_ATTR {
+    const Floats gradient = hn::Mul(Load(dy + i, span), scale);
+    if (da != nullptr) Store(gradient, da + i, span);
+    if (db != nullptr) Store(gradient, db + i, span);
   });
 }
 

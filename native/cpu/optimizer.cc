@@ -12,6 +12,7 @@
 #include "hwy/foreach_target.h"
 // Compiled once a target, so after foreach_target.h:
 #include "cpu/simd-inl.h"
+#include "cpu/spans-inl.h"
 
 #ifndef SLIM_OPTIMIZER_TABLE
 #define SLIM_OPTIMIZER_TABLE
@@ -49,19 +50,23 @@ namespace {
 
 // The rules of Keras 3.15, keras/src/optimizers. A rule sees one vector at a time: `Step` gets the gradient and the
 // vector's place and returns what is subtracted from the parameter.
-struct Place {
+template <class Span>
+struct StatePlace {
   float* state;
   size_t state_stride;
-  size_t lanes;
+  Span span;
 
-  HWY_INLINE Floats Load(size_t array) const { return LoadFirst(state + array * state_stride, lanes); }
-  HWY_INLINE void Store(size_t array, Floats v) const { StoreFirst(v, state + array * state_stride, lanes); }
+  HWY_INLINE Floats Get(size_t array) const { return Load(state + array * state_stride, span); }
+  HWY_INLINE void Set(size_t array, Floats v) const { Store(v, state + array * state_stride, span); }
 };
 
 struct PlainSgd {
   Floats rate;
   PlainSgd(const OptimizerRule&, const UpdateFactors& factors) : rate(hn::Set(kFloats, factors.learning_rate)) {}
-  HWY_INLINE Floats Step(Floats gradient, const Place&) const { return hn::Mul(gradient, rate); }
+  template <class Place>
+  HWY_INLINE Floats Step(Floats gradient, const Place&) const {
+    return hn::Mul(gradient, rate);
+  }
 };
 
 // m = momentum m - rate g; w += m, or with Nesterov's form w += momentum m - rate g. State: m.
@@ -70,10 +75,11 @@ struct MomentumSgd {
   Floats rate, momentum;
   MomentumSgd(const OptimizerRule& rule, const UpdateFactors& factors)
       : rate(hn::Set(kFloats, factors.learning_rate)), momentum(hn::Set(kFloats, rule.momentum)) {}
+  template <class Place>
   HWY_INLINE Floats Step(Floats gradient, const Place& place) const {
     const Floats descent = hn::Mul(gradient, rate);
-    const Floats m = hn::Sub(hn::Mul(place.Load(0), momentum), descent);
-    place.Store(0, m);
+    const Floats m = hn::Sub(hn::Mul(place.Get(0), momentum), descent);
+    place.Set(0, m);
     if constexpr (kNesterov) return hn::Sub(descent, hn::Mul(m, momentum));
     return hn::Neg(m);
   }
@@ -90,20 +96,21 @@ struct Rmsprop {
         rho(hn::Set(kFloats, rule.rho)),
         rest(hn::Set(kFloats, 1.0f - rule.rho)),
         epsilon(hn::Set(kFloats, rule.epsilon)) {}
+  template <class Place>
   HWY_INLINE Floats Step(Floats gradient, const Place& place) const {
-    const Floats v = hn::Add(hn::Mul(rho, place.Load(0)), hn::Mul(rest, hn::Mul(gradient, gradient)));
-    place.Store(0, v);
+    const Floats v = hn::Add(hn::Mul(rho, place.Get(0)), hn::Mul(rest, hn::Mul(gradient, gradient)));
+    place.Set(0, v);
     Floats denominator = hn::Add(v, epsilon);
     if constexpr (kCentered) {
       constexpr size_t kAverage = kMomentum ? 2 : 1;
-      const Floats a = hn::Add(hn::Mul(rho, place.Load(kAverage)), hn::Mul(rest, gradient));
-      place.Store(kAverage, a);
+      const Floats a = hn::Add(hn::Mul(rho, place.Get(kAverage)), hn::Mul(rest, gradient));
+      place.Set(kAverage, a);
       denominator = hn::Add(hn::Sub(v, hn::Mul(a, a)), epsilon);
     }
     const Floats increment = hn::Div(hn::Mul(rate, gradient), hn::Sqrt(denominator));
     if constexpr (!kMomentum) return increment;
-    const Floats m = hn::Add(hn::Mul(momentum, place.Load(1)), increment);
-    place.Store(1, m);
+    const Floats m = hn::Add(hn::Mul(momentum, place.Get(1)), increment);
+    place.Set(1, m);
     return m;
   }
 };
@@ -118,16 +125,17 @@ struct Adam {
         rest1(hn::Set(kFloats, 1.0f - rule.beta1)),
         rest2(hn::Set(kFloats, 1.0f - rule.beta2)),
         epsilon(hn::Set(kFloats, rule.epsilon)) {}
+  template <class Place>
   HWY_INLINE Floats Step(Floats gradient, const Place& place) const {
-    Floats m = place.Load(0);
+    Floats m = place.Get(0);
     m = hn::Add(m, hn::Mul(hn::Sub(gradient, m), rest1));
-    place.Store(0, m);
-    Floats v = place.Load(1);
+    place.Set(0, m);
+    Floats v = place.Get(1);
     v = hn::Add(v, hn::Mul(hn::Sub(hn::Mul(gradient, gradient), v), rest2));
-    place.Store(1, v);
+    place.Set(1, v);
     if constexpr (kAmsgrad) {
-      v = hn::Max(place.Load(2), v);
-      place.Store(2, v);
+      v = hn::Max(place.Get(2), v);
+      place.Set(2, v);
     }
     return hn::Div(hn::Mul(m, rate), hn::Add(hn::Sqrt(v), epsilon));
   }
@@ -139,14 +147,14 @@ void UpdateBy(const OptimizerRule& rule, const UpdateFactors& factors, const Upd
   const Floats scale = hn::Set(kFloats, factors.gradient_scale);
   const Floats limit = hn::Set(kFloats, factors.clip_value);
   const Floats kept = hn::Set(kFloats, factors.kept);
-  ForEachVector(range.count, [&](size_t i, size_t lanes) HWY_ATTR {
-    const Floats given = hn::Mul(LoadFirst(range.gradients + i, lanes), scale);
+  ForEachSpan(range.count, [&](size_t i, auto span) HWY_ATTR {
+    const Floats given = hn::Mul(Load(range.gradients + i, span), scale);
     // Comparisons with NaN are false, so NaN is not clipped away.
     Floats gradient = hn::IfThenElse(hn::Gt(given, limit), limit, given);
     gradient = hn::IfThenElse(hn::Lt(given, hn::Neg(limit)), hn::Neg(limit), gradient);
-    const Floats step_down = step.Step(gradient, Place{range.state + i, range.state_stride, lanes});
-    const Floats parameter = hn::Mul(LoadFirst(range.parameters + i, lanes), kept);
-    StoreFirst(hn::Sub(parameter, step_down), range.parameters + i, lanes);
+    const Floats step_down = step.Step(gradient, StatePlace<decltype(span)>{range.state + i, range.state_stride, span});
+    const Floats parameter = hn::Mul(Load(range.parameters + i, span), kept);
+    Store(hn::Sub(parameter, step_down), range.parameters + i, span);
   });
 }
 
@@ -175,8 +183,8 @@ double SumOfSquares(const float* x, size_t count) {
   double total = 0;
   for (size_t begin = 0; begin < count; begin += kStretch) {
     Floats sums = hn::Zero(kFloats);
-    ForEachVector(HWY_MIN(kStretch, count - begin), [&](size_t i, size_t lanes) HWY_ATTR {
-      const Floats v = LoadFirst(x + begin + i, lanes);
+    ForEachSpan(HWY_MIN(kStretch, count - begin), [&](size_t i, auto span) HWY_ATTR {
+      const Floats v = Load(x + begin + i, span);
       sums = hn::MulAdd(v, v, sums);
     });
     total += static_cast<double>(hn::GetLane(hn::SumOfLanes(kFloats, sums)));
@@ -187,8 +195,8 @@ double SumOfSquares(const float* x, size_t count) {
 void Scale(float factor, float divisor, float* x, size_t count) {
   const Floats f = hn::Set(kFloats, factor);
   const Floats d = hn::Set(kFloats, divisor);
-  ForEachVector(count, [&](size_t i, size_t lanes)
-                           HWY_ATTR { StoreFirst(hn::Div(hn::Mul(LoadFirst(x + i, lanes), f), d), x + i, lanes); });
+  ForEachSpan(count,
+              [&](size_t i, auto span) HWY_ATTR { Store(hn::Div(hn::Mul(Load(x + i, span), f), d), x + i, span); });
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "hwy/foreach_target.h"
 // Compiled once a target, so after foreach_target.h:
 #include "cpu/simd-inl.h"
+#include "cpu/spans-inl.h"
 
 #ifndef SLIM_POOLING_TABLE
 #define SLIM_POOLING_TABLE
@@ -44,20 +45,21 @@ HWY_INLINE FloatMask Beats(Floats candidate, Floats best) {
   return hn::Or(hn::Gt(candidate, best), hn::IsNaN(candidate));
 }
 
-HWY_INLINE Winners LoadWinners(const int32_t* winners, size_t lanes) {
-  return hn::BitCast(WinnerTag(), LoadFirst(reinterpret_cast<const float*>(winners), lanes));
+template <class Span>
+HWY_INLINE Winners LoadWinners(const int32_t* winners, Span span) {
+  return hn::BitCast(WinnerTag(), Load(reinterpret_cast<const float*>(winners), span));
 }
 
 void WindowMaximum(const float* x, PoolWindow window, size_t channels, float* y) {
   const float* first = x + static_cast<size_t>(window.begin) * channels;
   const size_t rows = static_cast<size_t>(window.end - window.begin);
-  ForEachVector(channels, [&](size_t c, size_t lanes) HWY_ATTR {
-    Floats best = LoadFirst(first + c, lanes);
+  ForEachSpan(channels, [&](size_t c, auto span) HWY_ATTR {
+    Floats best = Load(first + c, span);
     for (size_t row = 1; row < rows; ++row) {
-      const Floats candidate = LoadFirst(first + row * channels + c, lanes);
+      const Floats candidate = Load(first + row * channels + c, span);
       best = hn::IfThenElse(Beats(candidate, best), candidate, best);
     }
-    StoreFirst(best, y + c, lanes);
+    Store(best, y + c, span);
   });
 }
 
@@ -65,28 +67,32 @@ void WindowMaximumWithWinners(const float* x, PoolWindow window, size_t channels
   const WinnerTag d;
   const float* first = x + static_cast<size_t>(window.begin) * channels;
   const size_t rows = static_cast<size_t>(window.end - window.begin);
-  ForEachVector(channels, [&](size_t c, size_t lanes) HWY_ATTR {
-    Floats best = LoadFirst(first + c, lanes);
+  ForEachSpan(channels, [&](size_t c, auto span) HWY_ATTR {
+    Floats best = Load(first + c, span);
     Winners winner = hn::Set(d, static_cast<int32_t>(window.begin));
     Winners row_number = winner;
     for (size_t row = 1; row < rows; ++row) {
       row_number = hn::Add(row_number, hn::Set(d, 1));
-      const Floats candidate = LoadFirst(first + row * channels + c, lanes);
+      const Floats candidate = Load(first + row * channels + c, span);
       const FloatMask beats = Beats(candidate, best);
       best = hn::IfThenElse(beats, candidate, best);
       winner = hn::IfThenElse(hn::RebindMask(d, beats), row_number, winner);
     }
-    StoreFirst(best, y + c, lanes);
-    StoreFirst(hn::BitCast(kFloats, winner), reinterpret_cast<float*>(winners + c), lanes);
+    Store(best, y + c, span);
+    Store(hn::BitCast(kFloats, winner), reinterpret_cast<float*>(winners + c), span);
   });
 }
 
 struct Overwrite {
-  HWY_INLINE Floats operator()(const float*, Floats value, size_t) const { return value; }
+  template <class Span>
+  HWY_INLINE Floats operator()(const float*, Floats value, Span) const {
+    return value;
+  }
 };
 struct AddTo {
-  HWY_INLINE Floats operator()(const float* at, Floats value, size_t lanes) const {
-    return hn::Add(LoadFirst(at, lanes), value);
+  template <class Span>
+  HWY_INLINE Floats operator()(const float* at, Floats value, Span span) const {
+    return hn::Add(Load(at, span), value);
   }
 };
 
@@ -97,10 +103,10 @@ HWY_INLINE void SpreadWindow(const int32_t* winners, const float* dy, PoolWindow
   for (int64_t row = window.begin; row < window.end; ++row) {
     float* to = dx + static_cast<size_t>(row) * channels;
     const Winners row_number = hn::Set(d, static_cast<int32_t>(row));
-    ForEachVector(channels, [&](size_t c, size_t lanes) HWY_ATTR {
-      const auto won = hn::RebindMask(kFloats, hn::Eq(LoadWinners(winners + c, lanes), row_number));
-      const Floats value = hn::IfThenElseZero(won, LoadFirst(dy + c, lanes));
-      StoreFirst(combine(to + c, value, lanes), to + c, lanes);
+    ForEachSpan(channels, [&](size_t c, auto span) HWY_ATTR {
+      const auto won = hn::RebindMask(kFloats, hn::Eq(LoadWinners(winners + c, span), row_number));
+      const Floats value = hn::IfThenElseZero(won, Load(dy + c, span));
+      Store(combine(to + c, value, span), to + c, span);
     });
   }
 }

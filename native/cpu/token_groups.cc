@@ -10,6 +10,7 @@
 #include "hwy/foreach_target.h"
 // Compiled once a target, so after foreach_target.h:
 #include "cpu/simd-inl.h"
+#include "cpu/spans-inl.h"
 
 #ifndef SLIM_TOKEN_GROUPS_TABLE
 #define SLIM_TOKEN_GROUPS_TABLE
@@ -28,13 +29,13 @@ namespace {
 
 template <bool kAdd>
 void SumRows(const float* x, size_t width, const int32_t* rows, size_t count, float* y) {
-  ForEachVector(width, [&](size_t c, size_t lanes) HWY_ATTR {
+  ForEachSpan(width, [&](size_t c, auto span) HWY_ATTR {
     Floats sum = hn::Zero(kFloats);
     for (size_t i = 0; i < count; ++i) {
-      sum = hn::Add(sum, LoadFirst(x + static_cast<size_t>(rows[i]) * width + c, lanes));
+      sum = hn::Add(sum, Load(x + static_cast<size_t>(rows[i]) * width + c, span));
     }
-    if constexpr (kAdd) sum = hn::Add(LoadFirst(y + c, lanes), sum);
-    StoreFirst(sum, y + c, lanes);
+    if constexpr (kAdd) sum = hn::Add(Load(y + c, span), sum);
+    Store(sum, y + c, span);
   });
 }
 

@@ -56,7 +56,8 @@ struct Case {
       : shape(s),
         batch(b),
         x(std::move(given_x)),
-        kernel(RandomFloats(s.taps * s.channels * s.filters, seed + 1, 0.3f)),
+        kernel(RandomFloats(s.taps * s.channels * s.filters, seed + 1,
+                            std::sqrt(2.0f / static_cast<float>(s.taps * s.channels)))),
         bias(RandomFloats(s.filters, seed + 2, 0.5f)),
         dy(std::move(given_dy)) {
     Compute();
