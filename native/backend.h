@@ -314,7 +314,8 @@ class Backend {
   virtual size_t Conv1dScratchBytes(const Conv1dShape& shape, int64_t batch, bool embedded, bool training) = 0;
   virtual void Conv1dForward(const Conv1dShape& shape, int64_t batch, const SequenceInput& input,
                              const Conv1dWeights& weights, float* y, void* scratch) = 0;    // y [B, T out, F]
-  /// `dy` is destroyed. `y` is what the forward pass wrote.
+  /// `dy` is destroyed. `y` is what the forward pass wrote; it is not read where the activation is linear, nor are
+  /// written rows of the input where the kernel's gradient is not wanted: their memory may be in use again by then.
   virtual void Conv1dBackward(const Conv1dShape& shape, int64_t batch, const SequenceInput& input,
                               const Conv1dWeights& weights, const float* y, float* dy, const Conv1dGradients& gradients,
                               const SequenceGradient& dinput, void* scratch) = 0;
@@ -334,7 +335,8 @@ class Backend {
   virtual size_t DenseScratchBytes(const DenseShape& shape, int64_t batch, bool training) = 0;
   virtual void DenseForward(const DenseShape& shape, int64_t batch, const float* x, const float* kernel,
                             const float* bias, float* y, void* scratch) = 0;
-  /// `dy` is destroyed; gradients may be null one by one.
+  /// `dy` is destroyed; gradients may be null one by one. `y` is not read where the activation is linear, nor `x` where
+  /// dkernel is null: their memory may be in use again by then.
   virtual void DenseBackward(const DenseShape& shape, int64_t batch, const float* x, const float* kernel, const float* y,
                              float* dy, float* dkernel, float* dbias, float* dx, void* scratch) = 0;
 

@@ -203,16 +203,21 @@ describe('a run', () => {
   it('leaves the event loop alone: a timer of 1 ms is never 20 ms late', async () => {
     const data = tokenData(4000, 200);
     const net = model(tokenModel(200, 64), 2);
+    const worstOf = async (timers: number) => {
+      let worst = 0;
+      for (let i = 0; i < timers; i++) {
+        const before = performance.now();
+        await delay(1);
+        worst = Math.max(worst, performance.now() - before);
+      }
+      return worst;
+    };
     const run = net.train({ ...endless, data }, () => {});
-    let worst = 0;
-    for (let i = 0; i < 200; i++) {
-      const before = performance.now();
-      await delay(1);
-      worst = Math.max(worst, performance.now() - before);
-    }
+    // What else the machine does can be late, too, but not in each of three rounds.
+    const rounds = [await worstOf(100), await worstOf(100), await worstOf(100)];
     net.abort();
     expect((await run).aborted).toBe(true);
-    expect(worst).toBeLessThan(21);
+    expect(Math.min(...rounds)).toBeLessThan(21);
   });
 
   it('is alone on its model: a second one, and reading weights meanwhile, are refused', async () => {
