@@ -33,6 +33,6 @@ endif()
 if(SLIM_LSTM_SANITIZE)
   string(REPLACE ";" "," sanitizers "${SLIM_LSTM_SANITIZE}")
   target_compile_options(slim_lstm_compile INTERFACE -fsanitize=${sanitizers} -fno-omit-frame-pointer
-                                                     -fno-sanitize-recover=all -g)
+                                                     -fno-sanitize-recover=all -g1)
   target_link_options(slim_lstm_compile INTERFACE -fsanitize=${sanitizers})
 endif()
