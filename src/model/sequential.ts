@@ -131,7 +131,8 @@ export class Model {
 
   /**
    * Trains on rows of x `[N, ...inputShape]` and y: class ids `[N]` for the sparse loss, otherwise numbers `[N, C]`, or
-   * `[N]` for a single output. The data is copied before `fit` first waits for the engine.
+   * `[N]` for a single output. The data is copied, slice by slice, before the first epoch begins; nothing that happens to
+   * the arrays after that, nor a buffer that is taken away before, can harm the run.
    *
    * @throws InvalidDataError for data that cannot be used, naming row and position.
    * @throws InvalidArgumentError for unusable options; BusyError while another job runs.
