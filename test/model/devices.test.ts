@@ -1,0 +1,39 @@
+import { afterEach, expect, test, vi } from 'vitest';
+import { devices, layers, sequential } from '../../src/index.js';
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+  vi.restoreAllMocks();
+});
+
+const model = (options: object) => sequential([layers.dense({ units: 1 })], { inputShape: [2], ...options });
+
+test('devices tells what can be used and why the rest cannot', () => {
+  const [cpu, ...rest] = devices();
+  expect(cpu).toMatchObject({ name: 'cpu', usable: true, reason: null });
+  expect(cpu?.description).toMatch(/^\S.*, \d+ cores?$/);
+  expect(rest.map(({ name }) => name)).toEqual(['cuda']);
+  for (const { usable, description, reason } of rest) {
+    expect(usable).toBe(reason === null);
+    expect(usable).toBe(description !== null);
+  }
+});
+
+test('a model tells its device and threads', () => {
+  using one = model({ device: 'cpu', threads: 1 });
+  using three = model({ device: 'auto', threads: 3 });
+  expect(one.device).toMatch(/^cpu \(.+, 1 thread\)$/);
+  expect(three.device).toMatch(/^cpu \(.+, 3 threads\)$/);
+});
+
+test("what 'auto' took is said once, and only where it is asked for", () => {
+  const said = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+  vi.stubEnv('SLIM_LSTM_LOG', '');
+  model({ device: 'auto' }).dispose();
+  expect(said).not.toHaveBeenCalled();
+  vi.stubEnv('SLIM_LSTM_LOG', 'kernels,device');
+  model({ device: 'cpu' }).dispose();
+  expect(said).not.toHaveBeenCalled();
+  for (let i = 0; i < 3; i++) model({ device: 'auto', threads: 2 }).dispose();
+  expect(said.mock.calls).toEqual([[expect.stringMatching(/^slim-lstm: device 'auto' is cpu \(.+, 2 threads\)\n$/)]]);
+});
