@@ -51,16 +51,32 @@ describe('the manifest', () => {
   });
 });
 
+interface LockedPackage {
+  version?: string;
+  integrity?: string;
+  resolved?: string;
+  optionalDependencies?: Record<string, string>;
+}
+
 describe('the lock file', () => {
   const lock = JSON.parse(readText('package-lock.json')) as {
     version: string;
-    packages: Record<string, { version?: string; integrity?: string; resolved?: string; link?: boolean }>;
+    packages: Record<string, LockedPackage>;
   };
 
   test('holds a checksum for every package and no address', () => {
     const packages = Object.entries(lock.packages).filter(([path]) => path !== '');
     expect(packages.filter(([, entry]) => entry.resolved !== undefined)).toEqual([]);
     expect(packages.filter(([, entry]) => !entry.integrity?.startsWith('sha512-'))).toEqual([]);
+  });
+
+  test('knows the packages of all platforms, without which npm ci refuses it', () => {
+    const missing = Object.entries(lock.packages).flatMap(([path, { optionalDependencies = {} }]) =>
+      Object.keys(optionalDependencies).filter(
+        (name) => !(`node_modules/${name}` in lock.packages || `${path}/node_modules/${name}` in lock.packages),
+      ),
+    );
+    expect(missing).toEqual([]);
   });
 
   test('agrees with the manifest', () => {
