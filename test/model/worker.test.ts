@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import { readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { build } from 'vite';
@@ -22,6 +23,7 @@ beforeAll(async () => {
   });
   const [output] = (Array.isArray(result) ? result[0]?.output : 'output' in result ? result.output : []) ?? [];
   if (output?.type !== 'chunk') throw new Error('no bundle was made');
+  mkdirSync(dirname(bundle), { recursive: true });
   writeFileSync(bundle, output.code);
 });
 

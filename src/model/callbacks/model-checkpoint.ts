@@ -24,7 +24,7 @@ class ModelCheckpoint implements Callback {
 
   onTrainBegin({ metrics }: Training): void {
     if (this.#saveBestOnly) this.#monitor.check(metrics);
-    for (const name of placeholders(this.#path)) {
+    for (const name of fieldNames(this.#path)) {
       if (name === 'epoch' || metrics.includes(name)) continue;
       throw new InvalidArgumentError(
         `Expected one of {epoch}, {${metrics.join('}, {')}} in the path of callbacks.modelCheckpoint but received {${name}}`,
@@ -43,7 +43,7 @@ class ModelCheckpoint implements Callback {
   }
 }
 
-function placeholders(path: string): string[] {
+function fieldNames(path: string): string[] {
   return Array.from(path.matchAll(/\{(\w+)\}/g), ([, name]) => name as string);
 }
 
