@@ -41,8 +41,8 @@ async function predict(run: string, texts: string[], options: PredictOptions, si
   }
   const loaded = await loadTextModel(run, options);
   using _ = loaded.model;
-  if (texts.length > 0) return classify(loaded, texts, options, signal);
-  if (options.file !== undefined) return classify(loaded, [await wholeFile(options.file)], options, signal);
+  if (texts.length > 0) return await classify(loaded, texts, options, signal);
+  if (options.file !== undefined) return await classify(loaded, [await wholeFile(options.file)], options, signal);
   for await (const batch of lineBatches(options.lines)) await classify(loaded, batch, options, signal);
 }
 
