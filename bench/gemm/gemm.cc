@@ -282,7 +282,8 @@ Options ParseOptions(int argc, char** argv) {
         options.threads.push_back(std::max(1, std::atoi(list.c_str() + at)));
       }
     } else {
-      std::fprintf(stderr, "Expected --threads, --samples, --only, --pin or --cpu-time but received %s\n", name.c_str());
+      std::fprintf(stderr, "Expected --threads, --samples, --only, --pin or --cpu-time but received %s\n",
+                   name.c_str());
       std::exit(2);
     }
   }

@@ -21,13 +21,14 @@ namespace slim {
 // alone, bands and strips change no element's value: so neither does the number of threads. That blocks are summed by
 // themselves also keeps the rounding error of very long sums down.
 
-// Rows of a block. With it, what a task works on fits in a second-level cache of half a megabyte: the sums (256 KB),
-// and of the block's rows the strip (136 KB) and the band (128 KB).
-inline constexpr size_t kBlockRows = 128;
-inline constexpr size_t kStripDepth = 256;
-inline constexpr size_t kBandColumns = 256;
+// Rows of a block. With it, what a task works on fits in a second-level cache of a megabyte: the sums (256 KB), and of
+// the block's rows and those of the next one the strip (2 x 192 KB) and the band (2 x 48 KB).
+inline constexpr size_t kBlockRows = 96;
+inline constexpr size_t kStripDepth = 512;
+inline constexpr size_t kBandColumns = 128;
 
-// Floats from row to row of a strip. Not a power of two, whose rows would share few sets of the first-level cache.
+// Floats from row to row of a gathered strip. Not a power of two, whose rows would share few sets of the first-level
+// cache.
 inline constexpr size_t kStripStride = kStripDepth + 16;
 
 // A slice's sum for one band and one strip.
@@ -96,16 +97,20 @@ HWY_INLINE void CopyRow(const float* from, size_t count, float* to) {
   });
 }
 
-// Brings the block's part of a and dy together: there they lie on few pages and fall into all sets of the caches.
-void GatherBlock(const GradientTask& task, size_t rows, bool last, RunWalker& walker) {
+// Brings the block's part of dy together as panels, and its part of a only where the block spans runs: a row of a tile
+// is a few floats of a row of a, which cost as much to move as to use.
+TransposedRows GatherBlock(const GradientTask& task, size_t rows, bool last, RunWalker& walker) {
   const WeightGradient& gradient = *task.gradient;
+  const bool in_place = walker.Left(rows) == rows;
+  const TransposedRows place = {walker.run().a + walker.row() * gradient.a_stride + task.first_depth,
+                                gradient.a_stride};
   size_t done = 0;
   while (done < rows) {
     const size_t count = walker.Left(rows - done);
     const float* a = walker.run().a + walker.row() * gradient.a_stride + task.first_depth;
     const float* dy = walker.run().dy + walker.row() * gradient.dy_stride + task.first_column;
     for (size_t row = done; row < done + count; ++row, a += gradient.a_stride, dy += gradient.dy_stride) {
-      CopyRow(a, task.depth, task.block_a + row * kStripStride);
+      if (!in_place) CopyRow(a, task.depth, task.block_a + row * kStripStride);
       for (size_t j = 0; j < task.columns; j += kPanelColumns) {
         CopyRow(dy + j, HWY_MIN(kPanelColumns, task.columns - j), task.block_dy + j * kBlockRows + row * kPanelColumns);
       }
@@ -113,6 +118,7 @@ void GatherBlock(const GradientTask& task, size_t rows, bool last, RunWalker& wa
     done += count;
     walker.Advance(count, done < rows || !last);
   }
+  return in_place ? place : TransposedRows{task.block_a, kStripStride};
 }
 
 // Lines of memory to ask for, one with each row of a tile.
@@ -175,7 +181,7 @@ struct FetchingRows {
 };
 
 struct GradientTile {
-  const float* a;
+  TransposedRows a;
   const float* dy;
   size_t rows;
   float* dw;
@@ -192,7 +198,7 @@ struct GradientTile {
     }
     Tile<kRows, kPanelVectors> tile;
     ClearTile(tile);
-    MultiplyAdd(FetchingRows{{a, kStripStride}, fetch}, dy, rows, tile);
+    MultiplyAdd(FetchingRows{a, fetch}, dy, rows, tile);
     if (columns == kPanelColumns) {
       Finish(tile, dw, dw_stride);
     } else {
@@ -254,7 +260,7 @@ void RunTask(const GradientTask& task) {
   for (size_t row = task.row_begin; row < task.row_end; row += kBlockRows, add = true) {
     const size_t rows = HWY_MIN(kBlockRows, task.row_end - row);
     const size_t next_rows = HWY_MIN(kBlockRows, task.row_end - row - rows);
-    GatherBlock(task, rows, next_rows == 0, walker);
+    const TransposedRows a = GatherBlock(task, rows, next_rows == 0, walker);
     NextBlock next(task, walker, next_rows != 0, tiles);
     for (size_t j = 0; j < task.columns; j += kPanelColumns) {
       const float* dy = task.block_dy + j * kBlockRows;
@@ -262,8 +268,14 @@ void RunTask(const GradientTask& task) {
       if (task.db != nullptr) SumColumns(dy, rows, task.db + j, columns, add);
       for (size_t k = 0; k < task.depth; k += kPanelRows) {
         const int count = static_cast<int>(HWY_MIN(task.depth - k, static_cast<size_t>(kPanelRows)));
-        WithRowCount<kPanelRows>(count, GradientTile{task.block_a + k, dy, rows, task.dw + k * task.dw_stride + j,
-                                                     task.dw_stride, columns, add, next.ForTile(dy)});
+        WithRowCount<kPanelRows>(count, GradientTile{{a.first + k, a.stride},
+                                                     dy,
+                                                     rows,
+                                                     task.dw + k * task.dw_stride + j,
+                                                     task.dw_stride,
+                                                     columns,
+                                                     add,
+                                                     next.ForTile(dy)});
       }
     }
   }
@@ -294,8 +306,10 @@ namespace {
 
 constexpr size_t kMostSlices = 16;
 
-// Rows that make a slice worth the adding up.
-constexpr size_t kSliceRows = 1024;
+// Rows that make a slice worth the adding up; fewer where there are few tiles to share out.
+constexpr size_t kSliceRows = 4096;
+constexpr size_t kSmallSliceRows = 1024;
+constexpr size_t kFewTiles = 32;
 
 // Floats that the slices' sums may take together.
 constexpr size_t kSlicedFloats = size_t{2} << 20;
@@ -309,8 +323,11 @@ constexpr double kSmallestShared = 2.0e5;
 constexpr size_t CeilDiv(size_t a, size_t b) { return (a + b - 1) / b; }
 
 size_t Slices(size_t depth, size_t columns, size_t rows) {
+  const GradientTable& table = ChosenGradientTable();
+  const size_t tiles = CeilDiv(depth, table.tile_rows) * CeilDiv(columns, table.panel_columns);
   const size_t by_memory = kSlicedFloats / std::max<size_t>((depth + 1) * columns, 1);
-  return std::max<size_t>(std::min({kMostSlices, rows / kSliceRows, by_memory}), 1);
+  const size_t by_rows = rows / (tiles < kFewTiles ? kSmallSliceRows : kSliceRows);
+  return std::max<size_t>(std::min({kMostSlices, by_rows, by_memory}), 1);
 }
 
 // How a slice's sum is shared out: strips of the depth, each of some tiles, and bands of some panels.
