@@ -4,6 +4,7 @@ import type {
   NativeBlock,
   NativeDataset,
   NativeLayerSpec,
+  NativeModel,
   NativeModelSpec,
   NativeParameterSpec,
   NativeTrainingSpec,
@@ -95,6 +96,12 @@ export const sparseTraining: NativeTrainingSpec = {
   loss: 'sparseCategoricalCrossentropy',
   topK: 0,
 };
+
+export function compiledModel(spec: NativeModelSpec, threads = 1, seed = 3): NativeModel {
+  const model = loadNative().createModel(spec, { device: 'cpu', threads, seed });
+  model.compile(sparseTraining);
+  return model;
+}
 
 /** Sequences whose class is that of the token 1, 2 or 3 which occurs in them once among tokens above 3. */
 export function tokenData(rows: number, steps = 12): NativeDataset {

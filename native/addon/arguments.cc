@@ -13,16 +13,26 @@ constexpr size_t kLongestText = 80;
 
 const char* TypeName(napi_valuetype type) {
   switch (type) {
-    case napi_undefined: return "undefined";
-    case napi_null: return "null";
-    case napi_boolean: return "boolean";
-    case napi_number: return "number";
-    case napi_string: return "string";
-    case napi_symbol: return "symbol";
-    case napi_function: return "function";
-    case napi_bigint: return "bigint";
-    case napi_external: return "external";
-    case napi_object: break;
+    case napi_undefined:
+      return "undefined";
+    case napi_null:
+      return "null";
+    case napi_boolean:
+      return "boolean";
+    case napi_number:
+      return "number";
+    case napi_string:
+      return "string";
+    case napi_symbol:
+      return "symbol";
+    case napi_function:
+      return "function";
+    case napi_bigint:
+      return "bigint";
+    case napi_external:
+      return "external";
+    case napi_object:
+      break;
   }
   return "object";
 }
@@ -69,8 +79,7 @@ View<T> ViewOf(const Napi::Value& value) {
   napi_typedarray_type type;
   size_t length = 0;
   void* data = nullptr;
-  const napi_status status =
-      napi_get_typedarray_info(value.Env(), value, &type, &length, &data, nullptr, nullptr);
+  const napi_status status = napi_get_typedarray_info(value.Env(), value, &type, &length, &data, nullptr, nullptr);
   if (status != napi_ok) throw Napi::Error::New(value.Env());
   return {static_cast<const T*>(data), data == nullptr ? 0 : static_cast<int64_t>(length)};
 }

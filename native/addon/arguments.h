@@ -8,9 +8,9 @@
 #include <utility>
 #include <vector>
 
-/// Reading what JavaScript hands over. Nothing is converted silently: a value of another type or outside its range throws
-/// Error (kInvalidArgument) in the manner "Expected a positive integer for units but received 0 of type number". Reading
-/// a property may run the caller's code (a getter), so everything is read before anything is begun.
+/// Reading what JavaScript hands over. Nothing is converted silently: a value of another type or outside its range
+/// throws Error (kInvalidArgument) in the manner "Expected a positive integer for units but received 0 of type number".
+/// Reading a property may run the caller's code (a getter), so everything is read before anything is begun.
 namespace slim::addon {
 
 [[noreturn]] void RejectValue(const std::string& expected, const std::string& name, const Napi::Value& received);
@@ -35,8 +35,7 @@ inline constexpr int64_t kMostSafeInteger = (int64_t{1} << 53) - 1;
 inline constexpr int64_t kMostSize = kMostSafeInteger;
 
 template <class Value>
-Value ReadName(const Napi::Object& from, const char* name,
-               std::initializer_list<std::pair<const char*, Value>> names) {
+Value ReadName(const Napi::Object& from, const char* name, std::initializer_list<std::pair<const char*, Value>> names) {
   const Napi::Value value = from.Get(name);
   if (value.IsString()) {
     const std::string text = value.As<Napi::String>().Utf8Value();

@@ -3,8 +3,8 @@
 #include <limits>
 
 #include "addon/arguments.h"
-#include "addon/guarded.h"
 #include "addon/float_array.h"
+#include "addon/guarded.h"
 #include "philox.h"
 
 namespace slim::addon {

@@ -15,7 +15,8 @@ namespace slim::addon {
 
 class Engine;
 
-/// The engines of one JavaScript environment, so that their threads can be ended before it goes. Used on its thread only.
+/// The engines of one JavaScript environment, so that their threads can be ended before it goes. Used on its thread
+/// only.
 class EngineRegistry {
  public:
   void Add(Engine* engine) { engines_.insert(engine); }

@@ -6,7 +6,8 @@
 
 namespace slim::addon {
 
-/// A Float32Array over the engine's memory, or over a copy where the host of this addon allows no such memory (Electron).
+/// A Float32Array over the engine's memory, or over a copy where the host of this addon allows no such memory
+/// (Electron).
 Napi::Float32Array FloatArray(Napi::Env env, HostArray<float> values);
 
 }  // namespace slim::addon

@@ -29,9 +29,9 @@ Napi::Promise Job::Start(Napi::Env env, std::shared_ptr<Engine> engine, std::uni
   running->wants_progress_ = on_progress.IsFunction();
   running->promise_.emplace(Napi::Promise::Deferred::New(env));
   const napi_value function = running->wants_progress_ ? static_cast<napi_value>(on_progress) : nullptr;
-  const napi_status status = napi_create_threadsafe_function(
-      env, function, nullptr, Napi::String::New(env, "slim-lstm run"), 0, 1, running, OnFinalize, running, OnMessage,
-      &running->function_);
+  const napi_status status =
+      napi_create_threadsafe_function(env, function, nullptr, Napi::String::New(env, "slim-lstm run"), 0, 1, running,
+                                      OnFinalize, running, OnMessage, &running->function_);
   if (status != napi_ok) throw Napi::Error::New(env);
   // From here on the function owns the job and deletes it in OnFinalize.
   job.release();
@@ -78,12 +78,16 @@ bool Job::Send(Message* message) {
 }
 
 void Job::OnMessage(napi_env env, napi_value on_progress, void* context, void* message) {
-  if (env == nullptr) return;    // the environment is going
+  if (env == nullptr) return;  // the environment is going
   Job* const job = static_cast<Job*>(context);
-  if (message == &Message::done) {
-    job->Settle(env);
-  } else {
-    job->CallListener(env, on_progress);
+  try {
+    if (message == &Message::done) {
+      job->Settle(env);
+    } else {
+      job->CallListener(env, on_progress);
+    }
+  } catch (...) {
+    // A worker that is being ended runs no JavaScript any more, and every call fails: nobody is there to be told.
   }
 }
 

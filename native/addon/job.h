@@ -23,8 +23,8 @@ class Job {
   /// On the environment's thread, after Run.
   virtual Napi::Value Result(Napi::Env env) = 0;
 
-  /// Starts the job; the engine must be neither disposed nor busy. `on_progress` is a function or null; it is called with
-  /// an object of NativeProgress.
+  /// Starts the job; the engine must be neither disposed nor busy. `on_progress` is a function or null; it is called
+  /// with an object of NativeProgress.
   static Napi::Promise Start(Napi::Env env, std::shared_ptr<Engine> engine, std::unique_ptr<Job> job,
                              const Napi::Value& on_progress);
 
@@ -45,7 +45,7 @@ class Job {
   std::optional<Napi::Promise::Deferred> promise_;
   napi_threadsafe_function function_ = nullptr;
   bool wants_progress_ = false;
-  bool closing_ = false;    // the environment is going; on the engine's thread only
+  bool closing_ = false;  // the environment is going; on the engine's thread only
 
   std::mutex mutex_;
   RunMetrics latest_;

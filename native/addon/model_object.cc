@@ -4,8 +4,8 @@
 
 #include "addon/arguments.h"
 #include "addon/device.h"
-#include "addon/guarded.h"
 #include "addon/float_array.h"
+#include "addon/guarded.h"
 #include "addon/runs.h"
 #include "addon/spec_reader.h"
 #include "addon/state.h"
@@ -18,20 +18,16 @@ constexpr int64_t kMostThreads = 1024;
 }  // namespace
 
 Napi::Function ModelObject::Define(Napi::Env env) {
-  return DefineClass(env, "NativeModel",
-                     {InstanceMethod<&ModelObject::Parameters>("parameters"),
-                      InstanceMethod<&ModelObject::ReadParameters>("readParameters"),
-                      InstanceMethod<&ModelObject::WriteParameters>("writeParameters"),
-                      InstanceMethod<&ModelObject::Compile>("compile"),
-                      InstanceMethod<&ModelObject::ReadOptimizer>("readOptimizer"),
-                      InstanceMethod<&ModelObject::WriteOptimizer>("writeOptimizer"),
-                      InstanceMethod<&ModelObject::Memory>("memory"),
-                      InstanceMethod<&ModelObject::Train>("train"),
-                      InstanceMethod<&ModelObject::Evaluate>("evaluate"),
-                      InstanceMethod<&ModelObject::Predict>("predict"),
-                      InstanceMethod<&ModelObject::Gradients>("gradients"),
-                      InstanceMethod<&ModelObject::Abort>("abort"),
-                      InstanceMethod<&ModelObject::Dispose>("dispose")});
+  return DefineClass(
+      env, "NativeModel",
+      {InstanceMethod<&ModelObject::Parameters>("parameters"),
+       InstanceMethod<&ModelObject::ReadParameters>("readParameters"),
+       InstanceMethod<&ModelObject::WriteParameters>("writeParameters"),
+       InstanceMethod<&ModelObject::Compile>("compile"), InstanceMethod<&ModelObject::ReadOptimizer>("readOptimizer"),
+       InstanceMethod<&ModelObject::WriteOptimizer>("writeOptimizer"), InstanceMethod<&ModelObject::Memory>("memory"),
+       InstanceMethod<&ModelObject::Train>("train"), InstanceMethod<&ModelObject::Evaluate>("evaluate"),
+       InstanceMethod<&ModelObject::Predict>("predict"), InstanceMethod<&ModelObject::Gradients>("gradients"),
+       InstanceMethod<&ModelObject::Abort>("abort"), InstanceMethod<&ModelObject::Dispose>("dispose")});
 }
 
 Napi::Value ModelObject::Create(const Napi::CallbackInfo& info) {
@@ -42,9 +38,8 @@ Napi::Value ModelObject::Create(const Napi::CallbackInfo& info) {
     const int threads = static_cast<int>(ReadInteger(options, "threads", 0, kMostThreads));
     const auto seed = static_cast<uint64_t>(ReadInteger(options, "seed", 0, kMostSafeInteger));
     State& state = *info.Env().GetInstanceData<State>();
-    state.new_engine = std::make_shared<Engine>(state.engines, [&] {
-      return std::make_unique<Model>(std::move(spec), OpenDevice(device, threads), seed);
-    });
+    state.new_engine = std::make_shared<Engine>(
+        state.engines, [&] { return std::make_unique<Model>(std::move(spec), OpenDevice(device, threads), seed); });
     return state.model_class.New({});
   });
 }

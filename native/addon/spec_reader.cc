@@ -10,8 +10,8 @@ namespace slim::addon {
 namespace {
 
 constexpr uint32_t kMostLayers = 10'000;
-constexpr uint32_t kMostArrays = 64;    // of a layer
-constexpr uint32_t kMostSizes = 8;      // of a shape
+constexpr uint32_t kMostArrays = 64;  // of a layer
+constexpr uint32_t kMostSizes = 8;    // of a shape
 
 int64_t ReadSize(const Napi::Object& from, const char* name) { return ReadInteger(from, name, 1, kMostSize); }
 
@@ -131,9 +131,9 @@ BidirectionalSpec ReadBidirectional(const Napi::Object& from) {
   BidirectionalSpec spec;
   spec.forward = ReadLstm(ReadObject(from, "forward"));
   spec.backward = ReadLstm(ReadObject(from, "backward"));
-  spec.merge = ReadName<Merge>(
-      from, "mergeMode",
-      {{"concat", Merge::kConcat}, {"sum", Merge::kSum}, {"mul", Merge::kMul}, {"ave", Merge::kAve}});
+  spec.merge =
+      ReadName<Merge>(from, "mergeMode",
+                      {{"concat", Merge::kConcat}, {"sum", Merge::kSum}, {"mul", Merge::kMul}, {"ave", Merge::kAve}});
   return spec;
 }
 

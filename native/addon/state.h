@@ -15,8 +15,8 @@ struct State {
   Napi::FunctionReference model_class;
   Napi::FunctionReference dataset_class;
 
-  // Handed to a class' constructor by the function that creates its objects; a constructor that is called by anyone else
-  // finds nothing here and throws.
+  // Handed to a class' constructor by the function that creates its objects; a constructor that is called by anyone
+  // else finds nothing here and throws.
   std::shared_ptr<Engine> new_engine;
   std::shared_ptr<Dataset> new_dataset;
 };

@@ -35,10 +35,10 @@ class Batches {
 /// Where the batches of a run come from: rows of a data set on the device, in an order on the device.
 struct BatchSource {
   ResidentData::Addresses data;
-  size_t input_bytes;     // of a row
-  size_t target_bytes;    // of a row; 0: no targets
+  size_t input_bytes;   // of a row
+  size_t target_bytes;  // of a row; 0: no targets
   const int32_t* order;
-  int64_t base;           // place in `order` of the run's first row
+  int64_t base;  // place in `order` of the run's first row
 };
 
 /// Enqueues the gathering of the step's rows into the execution's inputs and targets.

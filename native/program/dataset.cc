@@ -13,7 +13,7 @@ namespace {
 /// A block of this many words is checked as a whole, in a loop that the compiler turns into vector operations.
 constexpr int64_t kBlock = 1024;
 
-constexpr uint32_t kExponent = 0x7F800000u;    // all ones: infinity or NaN
+constexpr uint32_t kExponent = 0x7F800000u;  // all ones: infinity or NaN
 
 bool IsBad(uint32_t word, uint32_t limit) { return limit > 0 ? word >= limit : (word & kExponent) == kExponent; }
 
@@ -29,8 +29,8 @@ bool BlockHasBadNumber(const uint32_t* words) {
   return bad != 0;
 }
 
-/// The first word that is no id below `limit`, or, where that is 0, no finite number; -1 if there is none. A negative id
-/// is a large word.
+/// The first word that is no id below `limit`, or, where that is 0, no finite number; -1 if there is none. A negative
+/// id is a large word.
 int64_t FirstBad(const uint32_t* words, int64_t count, uint32_t limit) {
   int64_t i = 0;
   for (; i + kBlock <= count; i += kBlock) {
@@ -79,10 +79,11 @@ template <class T>
 int64_t Dataset::Append(Rows& rows, const char* name, const T* values, int64_t count) {
   static_assert(sizeof(T) == sizeof(uint32_t));
   constexpr bool kIds = std::is_integral_v<T>;
-  if (rows.width == 0) Reject(std::string("Expected no ") + name + " but the data set was made without them and received some");
+  if (rows.width == 0)
+    Reject(std::string("Expected no ") + name + " but the data set was made without them and received some");
   if (kIds != (rows.limit > 0)) {
-    Reject(std::string("Expected ") + (kIds ? "a Float32Array" : "an Int32Array") + " for " + name +
-           " but received " + (kIds ? "an Int32Array" : "a Float32Array"));
+    Reject(std::string("Expected ") + (kIds ? "a Float32Array" : "an Int32Array") + " for " + name + " but received " +
+           (kIds ? "an Int32Array" : "a Float32Array"));
   }
   const int64_t filled = rows.filled.load(std::memory_order_relaxed);
   if (count % rows.width != 0 || count / rows.width > shape_.rows - filled) {
@@ -102,6 +103,8 @@ int64_t Dataset::AppendInputs(const float* values, int64_t count) { return Appen
 int64_t Dataset::AppendTargets(const int32_t* values, int64_t count) {
   return Append(targets_, "targets", values, count);
 }
-int64_t Dataset::AppendTargets(const float* values, int64_t count) { return Append(targets_, "targets", values, count); }
+int64_t Dataset::AppendTargets(const float* values, int64_t count) {
+  return Append(targets_, "targets", values, count);
+}
 
 }  // namespace slim

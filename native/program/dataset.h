@@ -9,10 +9,10 @@ namespace slim {
 
 struct DatasetShape {
   int64_t rows = 0;
-  int64_t input_width = 0;     // elements of a row of inputs
-  int64_t vocabulary = 0;      // above 0: inputs are int32 ids below this; 0: float32
-  int64_t target_width = 0;    // elements of a row of targets; 0: there are none
-  int64_t classes = 0;         // above 0: targets are int32 ids below this; 0: float32
+  int64_t input_width = 0;   // elements of a row of inputs
+  int64_t vocabulary = 0;    // above 0: inputs are int32 ids below this; 0: float32
+  int64_t target_width = 0;  // elements of a row of targets; 0: there are none
+  int64_t classes = 0;       // above 0: targets are int32 ids below this; 0: float32
 };
 
 /// Rows of inputs and targets in the host's memory, filled from the front and checked on the way. A row never changes
@@ -45,7 +45,7 @@ class Dataset {
   struct Rows {
     HostArray<uint32_t> words;
     int64_t width = 0;
-    int64_t limit = 0;    // of ids; 0: floats
+    int64_t limit = 0;  // of ids; 0: floats
     std::atomic<int64_t> filled{0};
   };
 

@@ -16,8 +16,8 @@ struct ExecutionSetting {
   int64_t top_k = 0;
 };
 
-/// A program planned for one kind of step (with or without dropout, loss and backward pass) and a largest batch. All its
-/// memory but weights and gradients is one arena, which someone else owns.
+/// A program planned for one kind of step (with or without dropout, loss and backward pass) and a largest batch. All
+/// its memory but weights and gradients is one arena, which someone else owns.
 class Execution {
  public:
   /// Throws Error (kInvalidModel) where the batch makes arrays too large to count.

@@ -55,8 +55,8 @@ Prediction Predict(Model& model, const RowRange& rows, const RunListener& listen
   Backend& backend = model.backend();
   const int64_t width = model.program().output().Elements();
   Prediction prediction;
-  prediction.outputs = HostArray<float>(static_cast<size_t>(batches.rows()) * static_cast<size_t>(width),
-                                        "the outputs of a prediction");
+  prediction.outputs =
+      HostArray<float>(static_cast<size_t>(batches.rows()) * static_cast<size_t>(width), "the outputs of a prediction");
   ExecutionSetting setting;
   setting.chain.batch = batches.largest();
   Execution& execution = model.Prepare(setting);

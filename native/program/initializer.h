@@ -13,8 +13,8 @@ namespace slim {
 void Initialize(const Initializer& initializer, const std::vector<int64_t>& shape, const RandomStream& stream,
                 float* values);
 
-/// Keras' fans of an array: those of a matrix are its rows and columns, those of a convolution's kernel [taps, C, F] are
-/// taps * C and taps * F, and both are the length of a vector.
+/// Keras' fans of an array: those of a matrix are its rows and columns, those of a convolution's kernel [taps, C, F]
+/// are taps * C and taps * F, and both are the length of a vector.
 struct Fans {
   double in;
   double out;

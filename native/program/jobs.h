@@ -41,12 +41,12 @@ struct RunListener {
 
 struct TrainJob {
   RowRange rows;
-  uint32_t epoch = 0;          // the order of the rows, where they are shuffled, depends on it
+  uint32_t epoch = 0;  // the order of the rows, where they are shuffled, depends on it
   bool shuffle = true;
   float learning_rate = 0.001f;
-  int64_t first_step = 0;      // of the epoch
-  int64_t max_steps = 0;       // 0: to the epoch's end
-  std::vector<float> class_weights;    // factor of a sample's loss by its class; empty: none
+  int64_t first_step = 0;            // of the epoch
+  int64_t max_steps = 0;             // 0: to the epoch's end
+  std::vector<float> class_weights;  // factor of a sample's loss by its class; empty: none
 };
 
 RunMetrics Train(Model& model, const TrainJob& job, const RunListener& listener);
@@ -54,19 +54,19 @@ RunMetrics Train(Model& model, const TrainJob& job, const RunListener& listener)
 RunMetrics Evaluate(Model& model, const RowRange& rows, const RunListener& listener);
 
 struct Prediction {
-  HostArray<float> outputs;    // [rows, ...outputs]
+  HostArray<float> outputs;  // [rows, ...outputs]
   bool aborted = false;
 };
 Prediction Predict(Model& model, const RowRange& rows, const RunListener& listener);
 
 struct GradientJob {
   RowRange rows;
-  bool training = false;    // with dropout
-  bool input = false;       // the gradient of the inputs too, where they are float32
+  bool training = false;  // with dropout
+  bool input = false;     // the gradient of the inputs too, where they are float32
 };
 struct Gradients {
-  HostArray<float> parameters;    // of the mean loss over the rows, in the layout; zeros for what is frozen
-  HostArray<float> input;         // [rows, ...inputs]; empty where not asked for
+  HostArray<float> parameters;  // of the mean loss over the rows, in the layout; zeros for what is frozen
+  HostArray<float> input;       // [rows, ...inputs]; empty where not asked for
   double loss = 0;
   bool aborted = false;
 };

@@ -44,7 +44,7 @@ void MemoryPlan::Place() {
   std::iota(order.begin(), order.end(), size_t{0});
   std::stable_sort(order.begin(), order.end(),
                    [&](size_t a, size_t b) { return buffers_[a].bytes > buffers_[b].bytes; });
-  std::vector<const Buffer*> placed;    // sorted by offset
+  std::vector<const Buffer*> placed;  // sorted by offset
   std::vector<const Buffer*> in_the_way;
   for (const size_t index : order) {
     Buffer& buffer = buffers_[index];

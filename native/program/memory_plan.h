@@ -35,7 +35,7 @@ class MemoryPlan {
 
   struct Buffer {
     size_t bytes;
-    int first;    // the times of its life, both included
+    int first;  // the times of its life, both included
     int last;
     size_t offset;
   };

@@ -106,9 +106,8 @@ void Model::Compile(const TrainingSpec& spec) {
   }
   Training training;
   training.spec = spec;
-  training.optimizer_state =
-      DeviceArray(*backend_, FloatBytes(floats) * static_cast<size_t>(spec.optimizer.StateArrays()),
-                  "the optimizer's state");
+  training.optimizer_state = DeviceArray(
+      *backend_, FloatBytes(floats) * static_cast<size_t>(spec.optimizer.StateArrays()), "the optimizer's state");
   training.optimizer_scratch =
       DeviceArray(*backend_, floats == 0 ? 0 : backend_->OptimizerScratchBytes(spec.optimizer, floats, segments),
                   "the optimizer's scratch");

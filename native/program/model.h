@@ -13,8 +13,8 @@
 
 namespace slim {
 
-/// A model on a device: its program, weights, gradients and optimizer state, and the executions planned so far. Runs over
-/// data are in jobs.h. One thread at a time may use it, and always the same one where the device asks for that.
+/// A model on a device: its program, weights, gradients and optimizer state, and the executions planned so far. Runs
+/// over data are in jobs.h. One thread at a time may use it, and always the same one where the device asks for that.
 class Model {
  public:
   /// Compiles the specification and initialises the weights: array number k of the specification from stream
@@ -26,8 +26,8 @@ class Model {
   Backend& backend() { return *backend_; }
   uint64_t seed() const { return seed_; }
 
-  /// `host` and `values` have the layout's floats, gaps included. Writing throws Error (kInvalidArgument) where the range
-  /// is outside, or inside a gap with anything but zeros.
+  /// `host` and `values` have the layout's floats, gaps included. Writing throws Error (kInvalidArgument) where the
+  /// range is outside, or inside a gap with anything but zeros.
   void ReadParameters(float* host);
   void WriteParameters(int64_t offset, const float* values, int64_t count);
 
@@ -106,7 +106,7 @@ class Model {
   std::optional<Training> training_;
 
   std::vector<std::unique_ptr<Execution>> executions_;
-  DeviceArray arena_;    // shared by the executions: one runs at a time
+  DeviceArray arena_;  // shared by the executions: one runs at a time
 
   ResidentData resident_;
   DeviceArray identity_order_;
@@ -118,7 +118,7 @@ class Model {
 
     bool operator==(const ShuffledRows&) const = default;
   };
-  std::optional<ShuffledRows> shuffled_;    // what shuffled_order_ holds
+  std::optional<ShuffledRows> shuffled_;  // what shuffled_order_ holds
 
   struct KnownStep {
     StepIdentity step;

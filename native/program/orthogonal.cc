@@ -8,17 +8,17 @@
 #include "program/normal_draw.h"
 
 /// The matrix of draws is never factored. At each column of a QR decomposition of normal draws, what is left below the
-/// diagonal is again normal and independent of the rest, so the reflections may be made of fresh draws at once, and Q is
-/// their product (G. W. Stewart, "The efficient generation of random orthogonal matrices with an application to
-/// condition estimators", SIAM J. Numer. Anal. 17, 1980). The reflections are applied in panels I - V T V' (R. Schreiber
-/// and C. Van Loan, "A storage-efficient WY representation for products of Householder transformations", 1989), so that
-/// the work is two products a panel.
+/// diagonal is again normal and independent of the rest, so the reflections may be made of fresh draws at once, and Q
+/// is their product (G. W. Stewart, "The efficient generation of random orthogonal matrices with an application to
+/// condition estimators", SIAM J. Numer. Anal. 17, 1980). The reflections are applied in panels I - V T V' (R.
+/// Schreiber and C. Van Loan, "A storage-efficient WY representation for products of Householder transformations",
+/// 1989), so that the work is two products a panel.
 namespace slim {
 namespace {
 
-constexpr int64_t kPanel = 32;     // reflections applied together
-constexpr int64_t kTile = 64;      // columns of Q worked on together
-constexpr int64_t kChunk = 256;    // rows of Q copied together
+constexpr int64_t kPanel = 32;   // reflections applied together
+constexpr int64_t kTile = 64;    // columns of Q worked on together
+constexpr int64_t kChunk = 256;  // rows of Q copied together
 
 // Four floats, in the vector registers that every target has.
 typedef float Lanes __attribute__((vector_size(16)));
@@ -48,8 +48,9 @@ struct Block {
 struct Panel {
   int64_t first;
   int64_t width;
-  int64_t rows;           // from row `first` on
-  std::vector<float> v;   // [rows rounded up to 4, kPanel]: the vectors as columns, zero beyond width and above their start
+  int64_t rows;  // from row `first` on
+  std::vector<float>
+      v;  // [rows rounded up to 4, kPanel]: the vectors as columns, zero beyond width and above their start
   std::vector<double> t;  // [kPanel, kPanel], upper triangle
 };
 

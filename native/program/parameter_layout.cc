@@ -19,8 +19,8 @@ ParameterLayout::ParameterLayout(const std::vector<LayerSpec>& layers) {
     first_of_layer_.push_back(parameters_.size());
     for (const ParameterSpec& spec : layer.parameters) {
       if (!names.insert(spec.name).second) {
-        RejectLayer(layer.name, "Expected every array of weights to have a name of its own but " + spec.name +
-                                    " occurs twice");
+        RejectLayer(layer.name,
+                    "Expected every array of weights to have a name of its own but " + spec.name + " occurs twice");
       }
       if (spec.shape.empty()) RejectLayer(layer.name, "Expected a shape for " + spec.name + " but received []");
       for (const int64_t size : spec.shape) CheckedSize(layer.name, "a size of an array of weights", size);
@@ -34,7 +34,8 @@ ParameterLayout::ParameterLayout(const std::vector<LayerSpec>& layers) {
   const auto place = [&](Parameter& parameter) {
     parameter.offset = floats_;
     floats_ += Aligned(parameter.size);
-    if (floats_ > kMostElements) RejectLayer(last, "Expected at most 2^46 weights in all layers together but there are more");
+    if (floats_ > kMostElements)
+      RejectLayer(last, "Expected at most 2^46 weights in all layers together but there are more");
   };
   for (Parameter& parameter : parameters_) {
     if (!parameter.trainable) continue;

@@ -18,13 +18,13 @@ struct Parameter {
   std::vector<int64_t> shape;
   Initializer initializer;
   bool trainable;
-  int64_t offset;    // in floats; that of the gradient too, where it is trainable
+  int64_t offset;  // in floats; that of the gradient too, where it is trainable
   int64_t size;
 };
 
 /// Where each array of a model lies. The trainable ones come first, so that gradients and optimizer state, which only
-/// they have, are buffers of the same layout cut short; in both groups the arrays keep the order of the layers. The gaps
-/// that alignment leaves hold zeros, which no update, norm or decay changes.
+/// they have, are buffers of the same layout cut short; in both groups the arrays keep the order of the layers. The
+/// gaps that alignment leaves hold zeros, which no update, norm or decay changes.
 class ParameterLayout {
  public:
   ParameterLayout() = default;
@@ -45,7 +45,7 @@ class ParameterLayout {
 
  private:
   std::vector<Parameter> parameters_;
-  std::vector<size_t> first_of_layer_;    // one more than layers: the last is the end
+  std::vector<size_t> first_of_layer_;  // one more than layers: the last is the end
   std::vector<Segment> segments_;
   int64_t floats_ = 0;
   int64_t trainable_floats_ = 0;

@@ -31,14 +31,15 @@ void CheckLayers(const ModelSpec& spec) {
   }
   std::unordered_set<std::string> names;
   for (const LayerSpec& layer : spec.layers) {
-    if (!names.insert(layer.name).second) Reject("Expected every layer to have a name of its own but " + layer.name + " occurs twice");
+    if (!names.insert(layer.name).second)
+      Reject("Expected every layer to have a name of its own but " + layer.name + " occurs twice");
   }
 }
 
 void CheckRange(bool sound, const char* expected, const char* name, double value) {
   if (sound) return;
-  throw Error(ErrorCode::kInvalidArgument, std::string("Expected ") + expected + " for " + name + " but received " +
-                                               std::to_string(value));
+  throw Error(ErrorCode::kInvalidArgument,
+              std::string("Expected ") + expected + " for " + name + " but received " + std::to_string(value));
 }
 
 void CheckRule(const OptimizerRule& rule) {
@@ -78,8 +79,8 @@ Program Program::Compile(ModelSpec spec) {
 
 void Program::CheckTraining(const TrainingSpec& training) const {
   CheckRule(training.optimizer);
-  const bool categorical = training.loss == Loss::kSparseCategoricalCrossentropy ||
-                           training.loss == Loss::kCategoricalCrossentropy;
+  const bool categorical =
+      training.loss == Loss::kSparseCategoricalCrossentropy || training.loss == Loss::kCategoricalCrossentropy;
   if (categorical && output_.shape.size() != 1) {
     Reject("Expected outputs of shape [classes] for a categorical loss but the model gives " +
            ShapeText(output_.shape));

@@ -9,13 +9,13 @@
 
 namespace slim {
 
-/// The data sets that a device holds. A data set is copied when it is first used and stays until it is let go of, so the
-/// epochs of a training, each a run of its own, copy nothing. A device that reads the host's memory gets no copy.
+/// The data sets that a device holds. A data set is copied when it is first used and stays until it is let go of, so
+/// the epochs of a training, each a run of its own, copy nothing. A device that reads the host's memory gets no copy.
 class ResidentData {
  public:
   struct Addresses {
     const void* inputs;
-    const void* targets;    // null where the data set has none
+    const void* targets;  // null where the data set has none
   };
 
   explicit ResidentData(Backend& backend) : backend_(backend) {}
@@ -28,7 +28,7 @@ class ResidentData {
     std::weak_ptr<const Dataset> data;
     DeviceArray inputs;
     DeviceArray targets;
-    int64_t input_rows = 0;    // copied so far
+    int64_t input_rows = 0;  // copied so far
     int64_t target_rows = 0;
   };
 

@@ -7,41 +7,53 @@
 
 #include "backend.h"
 
-/// The specification of a model: what the TypeScript layers made of their options, as plain data. `addon/` reads it from
-/// JavaScript, `Program` compiles it. Nothing in it is trusted: Program::Compile checks every size again.
+/// The specification of a model: what the TypeScript layers made of their options, as plain data. `addon/` reads it
+/// from JavaScript, `Program` compiles it. Nothing in it is trusted: Program::Compile checks every size again.
 namespace slim {
 
-enum class InitializerKind : uint8_t { kZeros, kOnes, kConstant, kUniform, kNormal, kGlorotUniform, kGlorotNormal, kHeUniform, kHeNormal, kOrthogonal, kLstmBias };
+enum class InitializerKind : uint8_t {
+  kZeros,
+  kOnes,
+  kConstant,
+  kUniform,
+  kNormal,
+  kGlorotUniform,
+  kGlorotNormal,
+  kHeUniform,
+  kHeNormal,
+  kOrthogonal,
+  kLstmBias
+};
 
 struct Initializer {
   InitializerKind kind = InitializerKind::kZeros;
-  float value = 0.0f;      // constant
-  float low = -0.05f;      // uniform
+  float value = 0.0f;  // constant
+  float low = -0.05f;  // uniform
   float high = 0.05f;
-  float mean = 0.0f;       // normal
+  float mean = 0.0f;  // normal
   float stddev = 0.05f;
-  float gain = 1.0f;       // orthogonal
-  int64_t fan_in = 0;      // glorot and he: 0 takes them from the shape
+  float gain = 1.0f;   // orthogonal
+  int64_t fan_in = 0;  // glorot and he: 0 takes them from the shape
   int64_t fan_out = 0;
-  int64_t ones_from = 0;   // lstm bias: elements [ones_from, ones_to) are 1, the rest 0
+  int64_t ones_from = 0;  // lstm bias: elements [ones_from, ones_to) are 1, the rest 0
   int64_t ones_to = 0;
 };
 
 /// An array of weights, in the order in which its layer's kind names them below.
 struct ParameterSpec {
-  std::string name;    // "<layer>/<array>", "<layer>/forward/<array>"
+  std::string name;  // "<layer>/<array>", "<layer>/forward/<array>"
   std::vector<int64_t> shape;
   Initializer initializer;
   bool trainable = true;
 };
 
-struct EmbeddingSpec {    // parameters: embeddings [inputDim, outputDim]
+struct EmbeddingSpec {  // parameters: embeddings [inputDim, outputDim]
   int64_t vocabulary = 0;
   int64_t width = 0;
   bool mask_zero = false;
 };
 
-struct Conv1dSpec {    // parameters: kernel [taps, C, F], bias [F] if use_bias
+struct Conv1dSpec {  // parameters: kernel [taps, C, F], bias [F] if use_bias
   int64_t filters = 0;
   int64_t taps = 0;
   int64_t stride = 1;
@@ -69,7 +81,7 @@ struct SpatialDropout1dSpec {
   float rate = 0.0f;
 };
 
-struct LstmSpec {    // parameters: kernel, recurrent_kernel, recurrent_diagonal, bias: those the cell has
+struct LstmSpec {  // parameters: kernel, recurrent_kernel, recurrent_diagonal, bias: those the cell has
   int64_t units = 0;
   Cell cell;
   float input_dropout = 0.0f;
@@ -78,13 +90,13 @@ struct LstmSpec {    // parameters: kernel, recurrent_kernel, recurrent_diagonal
   bool go_backwards = false;
 };
 
-struct BidirectionalSpec {    // parameters: those of `forward` named <layer>/forward/..., then of `backward`
+struct BidirectionalSpec {  // parameters: those of `forward` named <layer>/forward/..., then of `backward`
   LstmSpec forward;
-  LstmSpec backward;    // go_backwards is the opposite of forward's; the rest that sets shapes is equal
+  LstmSpec backward;  // go_backwards is the opposite of forward's; the rest that sets shapes is equal
   Merge merge = Merge::kConcat;
 };
 
-struct DenseSpec {    // parameters: kernel [K, units], bias [units] if use_bias
+struct DenseSpec {  // parameters: kernel [K, units], bias [units] if use_bias
   int64_t units = 0;
   Activation activation = Activation::kLinear;
   bool use_bias = true;
@@ -105,8 +117,8 @@ struct LayerSpec {
 };
 
 struct ModelSpec {
-  bool token_input = false;              // int32 ids [B, T]; otherwise float32 [B, ...input_shape]
-  std::vector<int64_t> input_shape;      // without the batch
+  bool token_input = false;          // int32 ids [B, T]; otherwise float32 [B, ...input_shape]
+  std::vector<int64_t> input_shape;  // without the batch
   std::vector<LayerSpec> layers;
 };
 

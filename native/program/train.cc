@@ -43,8 +43,8 @@ RunMetrics Train(Model& model, const TrainJob& job, const RunListener& listener)
   source.data = model.resident().Of(job.rows.data, job.rows.end, true);
   source.input_bytes = static_cast<size_t>(job.rows.data->shape().input_width) * 4;
   source.target_bytes = static_cast<size_t>(job.rows.data->shape().target_width) * 4;
-  source.order = job.shuffle ? model.ShuffledOrder(job.epoch, job.rows.begin, batches.rows())
-                             : model.IdentityOrder(job.rows.end);
+  source.order =
+      job.shuffle ? model.ShuffledOrder(job.epoch, job.rows.begin, batches.rows()) : model.IdentityOrder(job.rows.end);
   source.base = job.shuffle ? 0 : job.rows.begin;
   const float* class_weights = model.UploadClassWeights(job.class_weights);
   backend.Zero(model.sums(), sizeof(MetricSums));
@@ -64,7 +64,7 @@ RunMetrics Train(Model& model, const TrainJob& job, const RunListener& listener)
   for (; done < steps && !IsAborted(listener); ++done) {
     const int64_t step = job.first_step + done;
     batch = batches.Size(step);
-    const Model::StepIdentity identity{&execution, batch, source.data.inputs, source.data.targets, source.order,
+    const Model::StepIdentity identity{&execution,    batch, source.data.inputs, source.data.targets, source.order,
                                        class_weights, true};
     backend.SetStep({model.seed(), model.iterations(), source.base + batches.First(step), job.learning_rate});
     backend.Run(model.KeyOf(identity), enqueue);

@@ -142,8 +142,8 @@ void DeferredBackend::MaxPoolForward(const MaxPoolShape& shape, int64_t batch, c
   Enqueue([=](Backend& cpu) { cpu.MaxPoolForward(shape, batch, x, y, winners); });
 }
 
-void DeferredBackend::MaxPoolBackward(const MaxPoolShape& shape, int64_t batch, const int32_t* winners,
-                                      const float* dy, float* dx) {
+void DeferredBackend::MaxPoolBackward(const MaxPoolShape& shape, int64_t batch, const int32_t* winners, const float* dy,
+                                      float* dx) {
   Enqueue([=](Backend& cpu) { cpu.MaxPoolBackward(shape, batch, winners, dy, dx); });
 }
 
@@ -223,9 +223,8 @@ size_t DeferredBackend::OptimizerScratchBytes(const OptimizerRule& rule, int64_t
 
 void DeferredBackend::Update(const OptimizerRule& rule, int64_t count, float* parameters, float* gradients,
                              float* state, const Segment* segments, int64_t segment_count, void* scratch) {
-  Enqueue([=](Backend& cpu) {
-    cpu.Update(rule, count, parameters, gradients, state, segments, segment_count, scratch);
-  });
+  Enqueue(
+      [=](Backend& cpu) { cpu.Update(rule, count, parameters, gradients, state, segments, segment_count, scratch); });
 }
 
 }  // namespace slim::test

@@ -11,10 +11,10 @@
 
 namespace slim::test {
 
-// The CPU behind a wall. Its memory cannot be read or written by anyone else (a touch is a segmentation fault) but while
-// it works; operations are kept and done when somebody waits; what a key was enqueued with first is replayed whenever the
-// key comes again, and the caller is not asked again. So whatever assumes host memory, synchronous work, or breaks the
-// promise of a key, fails a test.
+// The CPU behind a wall. Its memory cannot be read or written by anyone else (a touch is a segmentation fault) but
+// while it works; operations are kept and done when somebody waits; what a key was enqueued with first is replayed
+// whenever the key comes again, and the caller is not asked again. So whatever assumes host memory, synchronous work,
+// or breaks the promise of a key, fails a test.
 class DeferredBackend final : public Backend {
  public:
   explicit DeferredBackend(std::unique_ptr<Backend> cpu) : cpu_(std::move(cpu)) {}
@@ -49,9 +49,9 @@ class DeferredBackend final : public Backend {
   size_t Conv1dScratchBytes(const Conv1dShape& shape, int64_t batch, bool embedded, bool training) override;
   void Conv1dForward(const Conv1dShape& shape, int64_t batch, const SequenceInput& input, const Conv1dWeights& weights,
                      float* y, void* scratch) override;
-  void Conv1dBackward(const Conv1dShape& shape, int64_t batch, const SequenceInput& input,
-                      const Conv1dWeights& weights, const float* y, float* dy, const Conv1dGradients& gradients,
-                      const SequenceGradient& dinput, void* scratch) override;
+  void Conv1dBackward(const Conv1dShape& shape, int64_t batch, const SequenceInput& input, const Conv1dWeights& weights,
+                      const float* y, float* dy, const Conv1dGradients& gradients, const SequenceGradient& dinput,
+                      void* scratch) override;
   void MaxPoolForward(const MaxPoolShape& shape, int64_t batch, const float* x, float* y, int32_t* winners) override;
   void MaxPoolBackward(const MaxPoolShape& shape, int64_t batch, const int32_t* winners, const float* dy,
                        float* dx) override;

@@ -21,8 +21,7 @@ constexpr int64_t kBatch = 3;
 /// A network under test: model, data and a way to its loss.
 class Network {
  public:
-  Network(const ModelSpec& spec, Loss loss, bool dropout = false)
-      : model_(MakeModel(spec)), dropout_(dropout) {
+  Network(const ModelSpec& spec, Loss loss, bool dropout = false) : model_(MakeModel(spec)), dropout_(dropout) {
     model_->Compile(TrainingOf(loss));
     data_ = RandomData(model_->program(), loss, kRows, 5);
   }
@@ -50,7 +49,8 @@ double Norm(const std::vector<double>& values) {
   return std::sqrt(squares);
 }
 
-/// The slope of the loss along `direction`, from the loss at four places (an error of the fourth order in the distance).
+/// The slope of the loss along `direction`, from the loss at four places (an error of the fourth order in the
+/// distance).
 double Slope(Network& network, const std::vector<float>& parameters, const Parameter& array,
              const std::vector<double>& direction, double distance) {
   const auto at = [&](double along) {
@@ -115,13 +115,11 @@ TEST("dense layers with every activation, under every loss") {
   const struct {
     Loss loss;
     Activation last;
-  } losses[] = {{Loss::kCategoricalCrossentropy, Activation::kSoftmax},
-                {Loss::kCategoricalCrossentropy, Activation::kSigmoid},
-                {Loss::kBinaryCrossentropy, Activation::kSigmoid},
-                {Loss::kBinaryCrossentropy, Activation::kSoftmax},
-                {Loss::kMeanSquaredError, Activation::kLinear},
-                {Loss::kMeanSquaredError, Activation::kSigmoid},
-                {Loss::kMeanSquaredError, Activation::kSoftmax}};
+  } losses[] = {
+      {Loss::kCategoricalCrossentropy, Activation::kSoftmax}, {Loss::kCategoricalCrossentropy, Activation::kSigmoid},
+      {Loss::kBinaryCrossentropy, Activation::kSigmoid},      {Loss::kBinaryCrossentropy, Activation::kSoftmax},
+      {Loss::kMeanSquaredError, Activation::kLinear},         {Loss::kMeanSquaredError, Activation::kSigmoid},
+      {Loss::kMeanSquaredError, Activation::kSoftmax}};
   for (const auto& [loss, last] : losses) {
     Network network(SpecBuilder::Floats({5}).Dense(5, 4, Activation::kTanh).Dense(4, 3, last).Build(), loss);
     ExpectGradients(network);

@@ -129,7 +129,7 @@ TEST("lstmBias has ones in the forget gate's part alone, cut to the array") {
 }
 
 TEST("orthogonal gives orthonormal columns or rows, times the gain, at odd shapes") {
-  const std::vector<std::pair<int64_t, int64_t>> shapes = {{1, 1},   {5, 5},    {33, 7},  {7, 100},
+  const std::vector<std::pair<int64_t, int64_t>> shapes = {{1, 1},   {5, 5},     {33, 7},  {7, 100},
                                                            {64, 64}, {130, 130}, {31, 33}, {128, 512}};
   for (const auto& [rows, columns] : shapes) {
     Initializer orthogonal = OfKind(InitializerKind::kOrthogonal);
@@ -153,7 +153,8 @@ TEST("orthogonal is uniform over rotations: entries have mean 0, variance 1 / n 
 }
 
 TEST("the same stream draws the same values, another stream others") {
-  for (const auto kind : {InitializerKind::kGlorotUniform, InitializerKind::kGlorotNormal, InitializerKind::kOrthogonal}) {
+  for (const auto kind :
+       {InitializerKind::kGlorotUniform, InitializerKind::kGlorotNormal, InitializerKind::kOrthogonal}) {
     const auto a = Draw(OfKind(kind), {20, 30});
     EXPECT(a == Draw(OfKind(kind), {20, 30}));
     EXPECT(a != Draw(OfKind(kind), {20, 30}, {42, 0, kInitializerStream + 1}));

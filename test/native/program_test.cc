@@ -93,8 +93,9 @@ TEST("layers that do not fit the one before are refused by name") {
   EXPECT(Mentions(RefusalOf(SpecBuilder::Tokens(8).Dense(8, 3, Activation::kRelu).Build()), "Expected an embedding"));
   EXPECT(Mentions(RefusalOf(SpecBuilder::Floats({4, 2}).MaxPooling1d(5, 1).Build()), "poolSize 5"));
   EXPECT(Mentions(RefusalOf(SpecBuilder::Floats({4, 2}).Conv1d(2, 2, 5, Activation::kRelu).Build()), "kernelSize 5"));
-  EXPECT(Mentions(RefusalOf(SpecBuilder::Floats({4, 2}).Conv1d(2, 2, 3, Activation::kRelu, Padding::kValid, 1, 2).Build()),
-                  "dilationRate 2"));
+  EXPECT(
+      Mentions(RefusalOf(SpecBuilder::Floats({4, 2}).Conv1d(2, 2, 3, Activation::kRelu, Padding::kValid, 1, 2).Build()),
+               "dilationRate 2"));
 }
 
 TEST("a mask passes dropout, lstm and dense, and is refused by what cannot carry it") {
@@ -122,10 +123,9 @@ TEST("absurd sizes are refused before anything is computed from them") {
   EXPECT(Mentions(RefusalOf(SpecBuilder::Floats({kHuge}).Dense(kHuge, kHuge, Activation::kRelu).Build()), "2^46"));
   EXPECT(Mentions(RefusalOf(SpecBuilder::Floats({kHuge, kHuge, kHuge}).Flatten().Build()), "2^46"));
   EXPECT(Mentions(RefusalOf(SpecBuilder::Tokens(kHuge).Embedding(kHuge, kHuge).Build()), "2^46"));
-  EXPECT(Mentions(RefusalOf(SpecBuilder::Floats({kHuge, 4})
-                                .Conv1d(4, 2, 4, Activation::kRelu, Padding::kCausal, 1, kHuge)
-                                .Build()),
-                  ""));
+  EXPECT(Mentions(
+      RefusalOf(SpecBuilder::Floats({kHuge, 4}).Conv1d(4, 2, 4, Activation::kRelu, Padding::kCausal, 1, kHuge).Build()),
+      ""));
   EXPECT(Mentions(RefusalOf(SpecBuilder::Floats({-4}).Flatten().Build()), "inputShape"));
   EXPECT(Mentions(RefusalOf(SpecBuilder::Floats({}).Flatten().Build()), "inputShape"));
   EXPECT(Mentions(RefusalOf(SpecBuilder::Floats({4}).Build()), "Expected 1 to 10000 layers"));

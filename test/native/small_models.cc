@@ -179,8 +179,10 @@ std::shared_ptr<Dataset> RandomData(const Program& program, Loss loss, int64_t r
   std::vector<int32_t> tokens;
   std::vector<float> numbers;
   for (int64_t i = 0; i < rows * shape.input_width; ++i) {
-    if (shape.vocabulary > 0) tokens.push_back(static_cast<int32_t>(number() * static_cast<double>(shape.vocabulary)));
-    else numbers.push_back(static_cast<float>(2 * number() - 1));
+    if (shape.vocabulary > 0)
+      tokens.push_back(static_cast<int32_t>(number() * static_cast<double>(shape.vocabulary)));
+    else
+      numbers.push_back(static_cast<float>(2 * number() - 1));
   }
   shape.vocabulary > 0 ? data->AppendInputs(tokens.data(), static_cast<int64_t>(tokens.size()))
                        : data->AppendInputs(numbers.data(), static_cast<int64_t>(numbers.size()));
@@ -190,9 +192,12 @@ std::shared_ptr<Dataset> RandomData(const Program& program, Loss loss, int64_t r
     const auto chosen = static_cast<int64_t>(number() * static_cast<double>(outputs));
     classes.push_back(static_cast<int32_t>(chosen));
     for (int64_t c = 0; c < outputs; ++c) {
-      if (loss == Loss::kMeanSquaredError) targets.push_back(static_cast<float>(number()));
-      else if (loss == Loss::kBinaryCrossentropy) targets.push_back(number() < 0.5 ? 0.0f : 1.0f);
-      else targets.push_back(c == chosen ? 1.0f : 0.0f);
+      if (loss == Loss::kMeanSquaredError)
+        targets.push_back(static_cast<float>(number()));
+      else if (loss == Loss::kBinaryCrossentropy)
+        targets.push_back(number() < 0.5 ? 0.0f : 1.0f);
+      else
+        targets.push_back(c == chosen ? 1.0f : 0.0f);
     }
   }
   sparse ? data->AppendTargets(classes.data(), rows)

@@ -65,15 +65,15 @@ std::shared_ptr<Dataset> Points(int64_t rows) {
 }
 
 std::unique_ptr<Model> PointModel() {
-  auto model = MakeModel(SpecBuilder::Floats({2}).Dense(2, 8, Activation::kTanh).Dense(8, 2, Activation::kSoftmax).Build());
+  auto model =
+      MakeModel(SpecBuilder::Floats({2}).Dense(2, 8, Activation::kTanh).Dense(8, 2, Activation::kSoftmax).Build());
   model->Compile(TrainingOf(kSparse, OptimizerKind::kAdam));
   return model;
 }
 
 TEST("every optimizer learns which side of a line points lie on") {
   const auto data = Points(256);
-  for (const auto kind :
-       {OptimizerKind::kSgd, OptimizerKind::kRmsprop, OptimizerKind::kAdam, OptimizerKind::kAdamw}) {
+  for (const auto kind : {OptimizerKind::kSgd, OptimizerKind::kRmsprop, OptimizerKind::kAdam, OptimizerKind::kAdamw}) {
     auto model = PointModel();
     TrainingSpec training = TrainingOf(kSparse, kind);
     training.optimizer.momentum = kind == OptimizerKind::kSgd ? 0.9f : 0.0f;
@@ -240,7 +240,7 @@ TEST("an epoch's order is a permutation, another for each epoch and seed, with n
     chi_squared += (count - 1000.0) * (count - 1000.0) / 1000.0;
   }
   EXPECT_EQ(orders, 24);
-  EXPECT(chi_squared < 60);    // 23 degrees of freedom: beyond 60 once in 30,000 trials
+  EXPECT(chi_squared < 60);  // 23 degrees of freedom: beyond 60 once in 30,000 trials
 }
 
 TEST("dropout acts in training alone, and differently in each step") {
@@ -370,7 +370,8 @@ TEST("memory that cannot be had is refused with its bytes, and the model lives o
     EXPECT_EQ(std::string(error.Code()), std::string("ERR_OUT_OF_MEMORY"));
     EXPECT(std::string(error.what()).find("17592194433024 bytes") != std::string::npos);
   }
-  auto model = MakeModel(SpecBuilder::Floats({1 << 20, 1}).Dense(1, 1 << 20, Activation::kLinear).GlobalMaxPooling1d().Build());
+  auto model =
+      MakeModel(SpecBuilder::Floats({1 << 20, 1}).Dense(1, 1 << 20, Activation::kLinear).GlobalMaxPooling1d().Build());
   DatasetShape shape;
   shape.rows = 1;
   shape.input_width = 1 << 20;
@@ -395,7 +396,7 @@ TEST("a step of a tiny model costs little beside its operations") {
     best = std::min(best, std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count());
   }
   std::printf("    %.2f us a step\n", best / 2000);
-  EXPECT(best / 2000 < 200);    // far above what is measured, so that sanitizers and busy machines pass
+  EXPECT(best / 2000 < 200);  // far above what is measured, so that sanitizers and busy machines pass
 }
 
 }  // namespace

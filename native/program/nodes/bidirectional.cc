@@ -18,7 +18,8 @@ void CheckPair(const std::string& layer, const BidirectionalSpec& spec) {
   // Keras turns the second layer's rows round; with the first one walking backwards the rows of both would come out
   // from the last step to the first.
   if (forward.go_backwards && forward.return_sequences) {
-    RejectLayer(layer, "Expected goBackwards false for a layer in bidirectional that returns sequences but received true");
+    RejectLayer(layer,
+                "Expected goBackwards false for a layer in bidirectional that returns sequences but received true");
   }
 }
 
@@ -33,7 +34,8 @@ BidirectionalNode::BidirectionalNode(const LayerContext& layer, const Bidirectio
   CheckPair(layer.spec.name, spec);
   std::vector<ExpectedArray> expected = ArraysOf(spec.forward, input.shape[1], "forward/");
   const size_t forward_arrays = expected.size();
-  for (ExpectedArray& array : ArraysOf(spec.backward, input.shape[1], "backward/")) expected.push_back(std::move(array));
+  for (ExpectedArray& array : ArraysOf(spec.backward, input.shape[1], "backward/"))
+    expected.push_back(std::move(array));
   const std::vector<ParameterRef> arrays = CheckArrays(layer, expected);
 
   const uint32_t streams = layer.position * kStreamsPerLayer;
@@ -53,9 +55,7 @@ BidirectionalNode::BidirectionalNode(const LayerContext& layer, const Bidirectio
   if (spec.forward.return_sequences) output_ = {false, {input.shape[0], width}, input.masked};
 }
 
-int64_t BidirectionalNode::WalkElements() const {
-  return output_.Elements() / (merge_ == Merge::kConcat ? 2 : 1);
-}
+int64_t BidirectionalNode::WalkElements() const { return output_.Elements() / (merge_ == Merge::kConcat ? 2 : 1); }
 
 Value BidirectionalNode::PlanForward(Backend& backend, MemoryPlan& plan, int time, const Value& x) {
   source_.PlanForward(plan, time, x);

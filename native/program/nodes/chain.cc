@@ -137,7 +137,8 @@ class ChainMaker {
     for (size_t i = layer_ + 1; i < spec_.layers.size(); ++i) {
       const auto& layer = spec_.layers[i].layer;
       if (const auto* dropout = std::get_if<DropoutSpec>(&layer); dropout && !IsActive(dropout->rate)) continue;
-      if (const auto* dropout = std::get_if<SpatialDropout1dSpec>(&layer); dropout && !IsActive(dropout->rate)) continue;
+      if (const auto* dropout = std::get_if<SpatialDropout1dSpec>(&layer); dropout && !IsActive(dropout->rate))
+        continue;
       return std::holds_alternative<Conv1dSpec>(layer) || std::holds_alternative<LstmSpec>(layer) ||
              std::holds_alternative<BidirectionalSpec>(layer);
     }

@@ -11,7 +11,7 @@ struct ChainSetting {
   int64_t batch = 1;
   bool dropout = false;
   bool backward = false;
-  bool input_gradient = false;    // of the model's float32 input; asks for a backward pass of all nodes
+  bool input_gradient = false;  // of the model's float32 input; asks for a backward pass of all nodes
   /// Leave out the activation at the end where the loss takes what comes before it.
   std::optional<Loss> loss;
 };
@@ -19,7 +19,7 @@ struct ChainSetting {
 struct Chain {
   std::vector<std::unique_ptr<Node>> nodes;
   Signature output;
-  OutputForm form = OutputForm::kValues;    // of the output, for the chain's loss
+  OutputForm form = OutputForm::kValues;  // of the output, for the chain's loss
   /// Nodes [first_backward, nodes.size()) have a backward pass; nodes.size() where nothing is trained.
   size_t first_backward = 0;
 };

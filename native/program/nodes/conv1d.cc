@@ -7,8 +7,8 @@
 namespace slim {
 namespace {
 
-/// Rows before and after the padding of Keras: `same` gives ceil(T / stride) rows and puts the odd row of zeros after the
-/// sequence, `causal` looks back only, `valid` has windows inside the sequence alone.
+/// Rows before and after the padding of Keras: `same` gives ceil(T / stride) rows and puts the odd row of zeros after
+/// the sequence, `causal` looks back only, `valid` has windows inside the sequence alone.
 Conv1dShape ShapeOf(const std::string& name, const Conv1dSpec& spec, const Signature& input) {
   Conv1dShape shape{};
   shape.steps = input.shape[0];
@@ -17,7 +17,7 @@ Conv1dShape ShapeOf(const std::string& name, const Conv1dSpec& spec, const Signa
   shape.taps = CheckedSize(name, "kernelSize", spec.taps);
   shape.stride = CheckedSize(name, "strides", spec.stride);
   shape.dilation = CheckedSize(name, "dilationRate", spec.dilation);
-  const int64_t reach = shape.dilation * (shape.taps - 1);    // below 2^62
+  const int64_t reach = shape.dilation * (shape.taps - 1);  // below 2^62
   switch (spec.padding) {
     case Conv1dSpec::Padding::kValid:
       if (reach >= shape.steps) {
@@ -59,7 +59,8 @@ Conv1dNode::Conv1dNode(const LayerContext& layer, const Conv1dSpec& spec, const 
   // What a device may lay out at the most: a row of every window, beside inputs and outputs.
   CheckedElements(name, "a batch of windows",
                   {setting.batch, std::max(shape_.steps, shape_.out_steps), shape_.taps, shape_.channels});
-  CheckedElements(name, "a batch of outputs", {setting.batch, std::max(shape_.steps, shape_.out_steps), shape_.filters});
+  CheckedElements(name, "a batch of outputs",
+                  {setting.batch, std::max(shape_.steps, shape_.out_steps), shape_.filters});
 }
 
 Value Conv1dNode::PlanForward(Backend& backend, MemoryPlan& plan, int time, const Value& x) {
@@ -78,8 +79,7 @@ BufferId Conv1dNode::PlanBackward(Backend& backend, MemoryPlan& plan, int time, 
   plan.Extend(dy, time);
   if (shape_.activation != Activation::kLinear) plan.Extend(y_id_, time);
   source_.Keep(plan, time);
-  backward_scratch_id_ =
-      plan.Add(backend.Conv1dScratchBytes(shape_, setting_.batch, source_.embedded(), true), time);
+  backward_scratch_id_ = plan.Add(backend.Conv1dScratchBytes(shape_, setting_.batch, source_.embedded(), true), time);
   return setting_.input_gradient ? source_.PlanGradient(plan, time, BatchBytes(input_)) : kNoBuffer;
 }
 

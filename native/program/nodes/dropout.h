@@ -22,7 +22,7 @@ class DropoutNode final : public Node {
 
   float rate_;
   uint32_t stream_;
-  int64_t spatial_steps_;    // steps that share a mask; 0: each element has its own
+  int64_t spatial_steps_;  // steps that share a mask; 0: each element has its own
 
   BufferId x_id_ = kNoBuffer, y_id_ = kNoBuffer, gradient_id_ = kNoBuffer;
   const float* x_ = nullptr;

@@ -8,7 +8,8 @@ EmbeddingNode::EmbeddingNode(const LayerContext& layer, const EmbeddingSpec& spe
                              const NodeSetting& setting, bool handed_over)
     : Node(input, setting), handed_over_(handed_over) {
   const std::string& name = layer.spec.name;
-  if (!input.tokens) RejectLayer(name, "Expected token ids for embedding but received float32 " + ShapeText(input.shape));
+  if (!input.tokens)
+    RejectLayer(name, "Expected token ids for embedding but received float32 " + ShapeText(input.shape));
   shape_ = {input.shape[0], CheckedSize(name, "inputDim", spec.vocabulary), CheckedSize(name, "outputDim", spec.width)};
   table_ = CheckArrays(layer, {{"embeddings", {shape_.vocabulary, shape_.width}}})[0];
   output_ = {false, {shape_.steps, shape_.width}, spec.mask_zero};

@@ -8,8 +8,8 @@ namespace slim {
 class EmbeddingNode final : public Node {
  public:
   /// `handed_over`: the next node takes a Value with `embedded` and gives the table's gradient.
-  EmbeddingNode(const LayerContext& layer, const EmbeddingSpec& spec, const Signature& input, const NodeSetting& setting,
-                bool handed_over);
+  EmbeddingNode(const LayerContext& layer, const EmbeddingSpec& spec, const Signature& input,
+                const NodeSetting& setting, bool handed_over);
 
   Value PlanForward(Backend& backend, MemoryPlan& plan, int time, const Value& x) override;
   BufferId PlanBackward(Backend& backend, MemoryPlan& plan, int time, BufferId dy) override;

@@ -23,7 +23,8 @@ std::vector<ParameterRef> CheckArrays(const LayerContext& layer, const std::vect
 
 void ExpectFloats(const LayerContext& layer, const char* kind, const Signature& input) {
   if (!input.tokens) return;
-  RejectLayer(layer.spec.name, std::string("Expected an embedding between token ids and ") + kind + " but there is none");
+  RejectLayer(layer.spec.name,
+              std::string("Expected an embedding between token ids and ") + kind + " but there is none");
 }
 
 void ExpectSequence(const LayerContext& layer, const char* kind, const Signature& input) {

@@ -20,9 +20,9 @@ namespace slim {
 
 /// What a value between two layers is, without the batch.
 struct Signature {
-  bool tokens = false;           // int32 ids [T]; otherwise float32
-  std::vector<int64_t> shape;    // [T, m] for sequences, [K] for rows
-  bool masked = false;           // a mask [T] goes with it
+  bool tokens = false;         // int32 ids [T]; otherwise float32
+  std::vector<int64_t> shape;  // [T, m] for sequences, [K] for rows
+  bool masked = false;         // a mask [T] goes with it
 
   int64_t Elements() const {
     int64_t elements = 1;
@@ -33,7 +33,7 @@ struct Signature {
 
 /// An array of weights as a node uses it.
 struct ParameterRef {
-  int64_t offset = -1;    // in floats; -1: the layer has no such array
+  int64_t offset = -1;  // in floats; -1: the layer has no such array
   bool trainable = false;
 
   bool exists() const { return offset >= 0; }
@@ -49,18 +49,18 @@ struct EmbeddedRows {
 /// A value between two layers as the plan knows it.
 struct Value {
   BufferId data = kNoBuffer;
-  std::optional<EmbeddedRows> embedded;    // instead of data
-  BufferId mask = kNoBuffer;               // bytes [B, T] where the signature is masked
+  std::optional<EmbeddedRows> embedded;  // instead of data
+  BufferId mask = kNoBuffer;             // bytes [B, T] where the signature is masked
   /// Nobody but the next node reads it, so that node may write over it.
   bool overwritable = false;
 };
 
 /// What an execution asks of a node.
 struct NodeSetting {
-  int64_t batch = 1;              // samples at the most
-  bool dropout = false;           // dropout is active
-  bool backward = false;          // a backward pass of this node follows
-  bool input_gradient = false;    // ... and gives the gradient of what came in
+  int64_t batch = 1;            // samples at the most
+  bool dropout = false;         // dropout is active
+  bool backward = false;        // a backward pass of this node follows
+  bool input_gradient = false;  // ... and gives the gradient of what came in
 };
 
 /// Where the planned blocks and the weights of a model lie.
@@ -121,8 +121,8 @@ class Node {
 /// The layer a node is made from: its name for errors, its arrays in the layout.
 struct LayerContext {
   const LayerSpec& spec;
-  const Parameter* parameters;    // spec.parameters.size() of them
-  uint32_t position;              // in the model: random streams are numbered by it
+  const Parameter* parameters;  // spec.parameters.size() of them
+  uint32_t position;            // in the model: random streams are numbered by it
 };
 
 /// An array that a kind of layer has, by its name without the layer's.

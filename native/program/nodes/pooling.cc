@@ -25,8 +25,7 @@ MaxPoolNode::MaxPoolNode(const LayerContext& layer, const MaxPooling1dSpec& spec
     shape_.out_steps = (shape_.steps - shape_.pool) / shape_.stride + 1;
   } else {
     shape_.out_steps = (shape_.steps - 1) / shape_.stride + 1;
-    shape_.pad_left =
-        std::max<int64_t>((shape_.out_steps - 1) * shape_.stride + shape_.pool - shape_.steps, 0) / 2;
+    shape_.pad_left = std::max<int64_t>((shape_.out_steps - 1) * shape_.stride + shape_.pool - shape_.steps, 0) / 2;
   }
   output_ = {false, {shape_.out_steps, shape_.channels}, false};
   CheckBatch(layer, "a batch of inputs", setting.batch, input.Elements());

@@ -8,7 +8,7 @@ namespace slim {
 /// The random streams and the order of one walk over a sequence.
 struct WalkSetting {
   bool reverse = false;
-  bool align_output = false;    // see RecurrenceShape
+  bool align_output = false;  // see RecurrenceShape
   uint32_t input_stream = 0;
   uint32_t recurrent_stream = 0;
 };
