@@ -8,7 +8,7 @@ namespace {
 
 void ExpectSameBits(const std::string& name, const Solution& a, const Solution& b) {
   const auto compare = [&](const char* array, const std::vector<double>& x, const std::vector<double>& y) {
-    if (x.size() != y.size() || std::memcmp(x.data(), y.data(), x.size() * sizeof(double)) != 0) {
+    if (x.size() != y.size() || (!x.empty() && std::memcmp(x.data(), y.data(), x.size() * sizeof(double)) != 0)) {
       Fail(__FILE__, __LINE__, name + ": " + array + " differs");
     }
   };
