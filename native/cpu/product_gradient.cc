@@ -123,8 +123,8 @@ TransposedRows GatherBlock(const GradientTask& task, size_t rows, bool last, Run
 
 // Lines of memory to ask for, one with each row of a tile.
 struct Fetch {
-  uintptr_t address;
-  size_t stride;
+  const char* first;
+  size_t stride;  // bytes
 };
 
 // Asks for the next block's rows while this one is worked on: bringing them together would otherwise wait for memory.
@@ -138,8 +138,8 @@ class NextBlock {
     const WeightGradient& gradient = *task.gradient;
     a_ = {Address(walker.run().a + walker.row() * gradient.a_stride + task.first_depth), Bytes(gradient.a_stride)};
     dy_ = {Address(walker.run().dy + walker.row() * gradient.dy_stride + task.first_column), Bytes(gradient.dy_stride)};
-    a_lines_ = Lines(a_.address, task.depth);
-    lines_ = a_lines_ + Lines(dy_.address, task.columns);
+    a_lines_ = Lines(a_.first, task.depth);
+    lines_ = a_lines_ + Lines(dy_.first, task.columns);
   }
 
   // What the next tile asks for; `hot` is a line it uses anyway.
@@ -148,17 +148,17 @@ class NextBlock {
     if (due_ < tiles_ || line_ == lines_) return {Address(hot), 0};
     due_ -= tiles_;
     const size_t line = line_++;
-    if (line < a_lines_) return {a_.address + line * kLineBytes, a_.stride};
-    return {dy_.address + (line - a_lines_) * kLineBytes, dy_.stride};
+    if (line < a_lines_) return {a_.first + line * kLineBytes, a_.stride};
+    return {dy_.first + (line - a_lines_) * kLineBytes, dy_.stride};
   }
 
  private:
   static constexpr size_t kLineBytes = 64;
 
-  static uintptr_t Address(const float* place) { return reinterpret_cast<uintptr_t>(place); }
+  static const char* Address(const float* place) { return reinterpret_cast<const char*>(place); }
   static size_t Bytes(size_t floats) { return floats * sizeof(float); }
-  static size_t Lines(uintptr_t address, size_t floats) {
-    return (address % kLineBytes + Bytes(floats) + kLineBytes - 1) / kLineBytes;
+  static size_t Lines(const char* first, size_t floats) {
+    return (reinterpret_cast<uintptr_t>(first) % kLineBytes + Bytes(floats) + kLineBytes - 1) / kLineBytes;
   }
 
   size_t tiles_;
@@ -175,7 +175,7 @@ struct FetchingRows {
   TransposedRows rows;
   Fetch fetch;
   HWY_INLINE Floats Spread(int row, size_t k) const {
-    if (row == 0) __builtin_prefetch(reinterpret_cast<const void*>(fetch.address + k * fetch.stride), 0, 2);
+    if (row == 0) __builtin_prefetch(fetch.first + k * fetch.stride, 0, 2);
     return rows.Spread(row, k);
   }
 };
@@ -231,7 +231,7 @@ struct GradientTile {
 // db = or += the column sums of a panel's part of the block.
 void SumColumns(const float* dy, size_t rows, float* db, size_t columns, bool add) {
   Floats sums[kPanelVectors];
-  for (int j = 0; j < kPanelVectors; ++j) sums[j] = hn::Zero(kFloats);
+  for (Floats& sum : sums) sum = hn::Zero(kFloats);
   for (size_t r = 0; r < rows; ++r) {
     HWY_UNROLL(4)
     for (int j = 0; j < kPanelVectors; ++j) {

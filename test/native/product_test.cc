@@ -228,7 +228,7 @@ TEST("a depth of zero leaves the bias") {
   const std::vector<float> bias = Random(20, 15);
   const Packed packed = PackDense({}, 0, 20);
   const float none = 0;
-  std::vector<float> c(3 * 20, kUntouched);
+  std::vector<float> c(size_t{3} * 20, kUntouched);
   Product product;
   product.a = {&none, 0};
   product.rows = 3;

@@ -117,6 +117,7 @@ TEST("callers on several threads take turns") {
   ThreadPool pool(2);
   std::atomic<int> total{0};
   std::vector<std::thread> callers;
+  callers.reserve(3);
   for (int caller = 0; caller < 3; ++caller) {
     callers.emplace_back([&] {
       for (int region = 0; region < 500; ++region) pool.ParallelFor(4, [&](size_t, int) { ++total; });
