@@ -12,10 +12,13 @@ import { main, root, statusOf } from './setup/command.mjs';
 import { withSetupLock } from './setup/lock.mjs';
 import { ensureNativeTests } from './setup/native.mjs';
 import { setup } from './setup.mjs';
+import { COUNTS } from './vitest-counts.mjs';
 
 const REPORTS = join(root, 'build', 'reports');
 const CTEST_REPORT = join(REPORTS, 'ctest.xml');
-const VITEST_REPORT = join(REPORTS, 'vitest.json');
+const VITEST_REPORT = join(root, COUNTS);
+
+const NOTHING = { passed: 0, failed: 0, skipped: 0, unfinished: 0 };
 
 const readJson = (path) => (existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : undefined);
 
@@ -28,7 +31,7 @@ function ctestSuites() {
 
 /** Counts the cases of one suite; a suite that failed without telling a failed case (a crash) is one failure. */
 function countSuite({ name, passed }) {
-  const report = readJson(join(REPORTS, `native-${name}.json`)) ?? { passed: 0, failed: 0 };
+  const report = readJson(join(REPORTS, `native-${name}.json`)) ?? NOTHING;
   return { passed: report.passed, failed: passed ? report.failed : Math.max(report.failed, 1) };
 }
 
@@ -47,18 +50,11 @@ function runNativeTests() {
 
 function runTypeScriptTests(filters) {
   console.log('\n== TypeScript tests');
-  const args = ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${VITEST_REPORT}`, ...filters];
+  const args = ['run', '--reporter=default', '--reporter=./scripts/vitest-counts.mjs', ...filters];
   const status = statusOf(process.execPath, ['node_modules/vitest/vitest.mjs', ...args]);
-  const report = readJson(VITEST_REPORT);
-  // A file that could not be loaded has no tests to count; it is a failure all the same.
-  const unloaded = report?.testResults.filter((file) => file.status === 'failed' && file.assertionResults.length === 0);
-  const failed = (report?.numFailedTests ?? 0) + (unloaded?.length ?? 0);
-  return {
-    name: 'typescript',
-    passed: report?.numPassedTests ?? 0,
-    failed: status === 0 ? failed : Math.max(failed, 1),
-    skipped: (report?.numPendingTests ?? 0) + (report?.numTodoTests ?? 0),
-  };
+  const { passed, failed, skipped, unfinished } = readJson(VITEST_REPORT) ?? NOTHING;
+  const lost = failed + unfinished;
+  return { name: 'typescript', passed, failed: status === 0 ? lost : Math.max(lost, 1), skipped };
 }
 
 function countChecks(results) {
