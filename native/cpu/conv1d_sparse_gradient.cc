@@ -1,248 +1,12 @@
 #include <algorithm>
-#include <cstring>
 
 #include "cpu/activation.h"
 #include "cpu/column_sums.h"
 #include "cpu/conv1d_geometry.h"
 #include "cpu/conv1d_gradient.h"
+#include "cpu/conv1d_sparse_kernels.h"
 
-#undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "cpu/conv1d_sparse_gradient.cc"
-#include "cpu/dispatch.h"
-#include "hwy/foreach_target.h"
-// Compiled once a target, so after foreach_target.h:
-#include "cpu/activation-inl.h"
-#include "cpu/simd-inl.h"
-#include "cpu/spans-inl.h"
-
-#ifndef SLIM_CONV1D_SPARSE_TABLE
-#define SLIM_CONV1D_SPARSE_TABLE
 namespace slim {
-
-// Some columns of some rows of dy, beside the y they belong to.
-struct SparseRows {
-  const float* dy;
-  const float* y;
-  size_t stride;
-  size_t rows;
-  size_t columns;
-  Activation activation;
-};
-
-// An element of a column: its value, and where the input rows that it meets begin.
-struct ColumnEntry {
-  int32_t offset;
-  float value;
-};
-
-// The elements of one row that are not zero.
-struct RowEntries {
-  int32_t* columns;
-  float* values;
-  size_t count;
-};
-
-struct Conv1dSparseTable {
-  size_t lanes;
-  // The gradient of the pre-activations, of which the elements that are not zero go to the list of their column: row r
-  // as offset r * row_step. `entries` has room for `rows` a column. Adds the columns' sums to `sums`.
-  void (*list_columns)(const SparseRows& rows, int32_t row_step, ColumnEntry* entries, int32_t* counts, float* sums,
-                       RowEntries spare);
-  // sums[0, vectors * lanes) += sum over entries of value * x[offset, ...)
-  void (*add_windows)(const ColumnEntry* entries, size_t count, const float* x, size_t vectors, float* sums);
-  // Lists a row; the arrays have room for `lanes` more than there are columns.
-  void (*list_row)(const SparseRows& row, RowEntries* entries);
-  // sums[0, width) += sum over entries of value * rows[column, from ...)
-  void (*add_rows)(const RowEntries& entries, const float* rows, size_t stride, size_t width, float* sums);
-  size_t (*count_nonzero)(const float* x, size_t count);
-};
-}  // namespace slim
-#endif
-
-HWY_BEFORE_NAMESPACE();
-namespace slim::HWY_NAMESPACE {
-namespace {
-
-using IndexTag = hn::RebindToSigned<FloatTag>;
-
-// Vectors of sums that are held in registers.
-inline constexpr size_t kMostVectors = kVectorRegisters == 32 ? 20 : 10;
-
-// Appends the lanes that are not zero. Writes whole vectors.
-HWY_INLINE void AppendNonzero(Floats v, int32_t column, RowEntries& entries) {
-  const IndexTag d;
-  const FloatMask nonzero = hn::Not(hn::Eq(v, hn::Zero(kFloats)));
-  hn::StoreU(hn::Compress(v, nonzero), kFloats, entries.values + entries.count);
-  hn::StoreU(hn::Compress(hn::Iota(d, column), hn::RebindMask(d, nonzero)), d, entries.columns + entries.count);
-  entries.count += hn::CountTrue(kFloats, nonzero);
-}
-
-template <class Function, class Span>
-HWY_INLINE Floats GradientOf(const SparseRows& rows, size_t at, Span span) {
-  const Function function;
-  return hn::Mul(Load(rows.dy + at, span), function.Derivative(Load(rows.y + at, span)));
-}
-
-struct ListColumns {
-  const SparseRows& rows;
-  int32_t row_step;
-  ColumnEntry* entries;
-  int32_t* counts;
-  float* sums;
-  RowEntries spare;
-
-  template <class Function>
-  void operator()() const {
-    std::memset(counts, 0, rows.columns * sizeof(int32_t));
-    for (size_t row = 0; row < rows.rows; ++row) {
-      RowEntries found = spare;
-      found.count = 0;
-      ForEachSpan(rows.columns, [&](size_t c, auto span) HWY_ATTR {
-        const Floats v = GradientOf<Function>(rows, row * rows.stride + c, span);
-        Store(hn::Add(Load(sums + c, span), v), sums + c, span);
-        AppendNonzero(v, static_cast<int32_t>(c), found);
-      });
-      const int32_t offset = static_cast<int32_t>(row) * row_step;
-      for (size_t i = 0; i < found.count; ++i) {
-        const size_t column = static_cast<size_t>(found.columns[i]);
-        entries[column * rows.rows + static_cast<size_t>(counts[column]++)] = {offset, found.values[i]};
-      }
-    }
-  }
-};
-
-void ListAllColumns(const SparseRows& rows, int32_t row_step, ColumnEntry* entries, int32_t* counts, float* sums,
-                    RowEntries spare) {
-  WithActivation(rows.activation, ListColumns{rows, row_step, entries, counts, sums, spare});
-}
-
-struct ListRow {
-  const SparseRows& row;
-  RowEntries* entries;
-
-  template <class Function>
-  void operator()() const {
-    entries->count = 0;
-    ForEachSpan(row.columns, [&](size_t c, auto span) HWY_ATTR {
-      AppendNonzero(GradientOf<Function>(row, c, span), static_cast<int32_t>(c), *entries);
-    });
-  }
-};
-
-void ListOneRow(const SparseRows& row, RowEntries* entries) { WithActivation(row.activation, ListRow{row, entries}); }
-
-template <size_t kVectors>
-void AddWindows(const ColumnEntry* entries, size_t count, const float* x, float* sums) {
-  Floats held[kVectors];
-  HWY_UNROLL(20)
-  for (size_t j = 0; j < kVectors; ++j) held[j] = hn::LoadU(kFloats, sums + j * kLanes);
-  for (size_t i = 0; i < count; ++i) {
-    const Floats value = hn::Set(kFloats, entries[i].value);
-    const float* window = x + entries[i].offset;
-    HWY_UNROLL(20)
-    for (size_t j = 0; j < kVectors; ++j) held[j] = hn::MulAdd(value, hn::LoadU(kFloats, window + j * kLanes), held[j]);
-  }
-  HWY_UNROLL(20)
-  for (size_t j = 0; j < kVectors; ++j) hn::StoreU(held[j], kFloats, sums + j * kLanes);
-}
-
-template <size_t kVectors>
-void AddRows(const RowEntries& entries, const float* rows, size_t stride, float* sums) {
-  Floats held[kVectors];
-  HWY_UNROLL(20)
-  for (size_t j = 0; j < kVectors; ++j) held[j] = hn::LoadU(kFloats, sums + j * kLanes);
-  for (size_t i = 0; i < entries.count; ++i) {
-    const Floats value = hn::Set(kFloats, entries.values[i]);
-    const float* row = rows + static_cast<size_t>(entries.columns[i]) * stride;
-    HWY_UNROLL(20)
-    for (size_t j = 0; j < kVectors; ++j) held[j] = hn::MulAdd(value, hn::LoadU(kFloats, row + j * kLanes), held[j]);
-  }
-  HWY_UNROLL(20)
-  for (size_t j = 0; j < kVectors; ++j) hn::StoreU(held[j], kFloats, sums + j * kLanes);
-}
-
-// Calls run.template operator()<N>() with N = vectors, 1 <= vectors <= kMostVectors.
-template <size_t kCandidate, class Run>
-HWY_INLINE void WithVectors(size_t vectors, const Run& run) {
-  if constexpr (kCandidate > 1) {
-    if (vectors < kCandidate) return WithVectors<kCandidate - 1>(vectors, run);
-  }
-  run.template operator()<kCandidate>();
-}
-
-struct WindowsChunk {
-  const ColumnEntry* entries;
-  size_t count;
-  const float* x;
-  float* sums;
-  template <size_t kVectors>
-  void operator()() const {
-    AddWindows<kVectors>(entries, count, x, sums);
-  }
-};
-
-struct RowsChunk {
-  const RowEntries& entries;
-  const float* rows;
-  size_t stride;
-  float* sums;
-  template <size_t kVectors>
-  void operator()() const {
-    AddRows<kVectors>(entries, rows, stride, sums);
-  }
-};
-
-void AddAllWindows(const ColumnEntry* entries, size_t count, const float* x, size_t vectors, float* sums) {
-  const size_t chunks = (vectors + kMostVectors - 1) / kMostVectors;
-  for (size_t chunk = 0, at = 0; chunk < chunks; ++chunk) {
-    const size_t some = (vectors - at + chunks - chunk - 1) / (chunks - chunk);
-    WithVectors<kMostVectors>(some, WindowsChunk{entries, count, x + at * kLanes, sums + at * kLanes});
-    at += some;
-  }
-}
-
-void AddAllRows(const RowEntries& entries, const float* rows, size_t stride, size_t width, float* sums) {
-  const size_t vectors = width / kLanes;
-  const size_t chunks = (vectors + kMostVectors - 1) / kMostVectors;
-  for (size_t chunk = 0, at = 0; chunk < chunks; ++chunk) {
-    const size_t some = (vectors - at + chunks - chunk - 1) / (chunks - chunk);
-    WithVectors<kMostVectors>(some, RowsChunk{entries, rows + at * kLanes, stride, sums + at * kLanes});
-    at += some;
-  }
-  const size_t at = vectors * kLanes;
-  if (at == width) return;
-  Floats sum = LoadFirst(sums + at, width - at);
-  for (size_t i = 0; i < entries.count; ++i) {
-    const float* row = rows + static_cast<size_t>(entries.columns[i]) * stride + at;
-    sum = hn::MulAdd(hn::Set(kFloats, entries.values[i]), LoadFirst(row, width - at), sum);
-  }
-  StoreFirst(sum, sums + at, width - at);
-}
-
-size_t CountNonzero(const float* x, size_t count) {
-  size_t zeros = 0;
-  size_t padded = 0;
-  ForEachSpan(count, [&](size_t i, auto span) HWY_ATTR {
-    zeros += hn::CountTrue(kFloats, hn::Eq(Load(x + i, span), hn::Zero(kFloats)));
-    padded += kLanes;
-  });
-  return padded - zeros;
-}
-
-}  // namespace
-
-extern const Conv1dSparseTable kConv1dSparseTable;
-const Conv1dSparseTable kConv1dSparseTable = {kLanes,     ListAllColumns, AddAllWindows,
-                                              ListOneRow, AddAllRows,     CountNonzero};
-
-}  // namespace slim::HWY_NAMESPACE
-HWY_AFTER_NAMESPACE();
-
-#if HWY_ONCE
-namespace slim {
-
-SLIM_CHOOSE_TABLE(Conv1dSparseTable, kConv1dSparseTable)
-
 namespace {
 
 // The batch is cut into this many slices at the most, each with sums of its own that are added up at the end. Slices
@@ -257,8 +21,6 @@ constexpr size_t kInputBlockBytes = size_t{24} << 10;
 // Columns of dy are shared out in whole cache lines.
 constexpr size_t kColumnUnit = 16;
 
-constexpr size_t kMostLanes = 16;
-
 size_t RoundUp(size_t value, size_t unit) { return (value + unit - 1) / unit * unit; }
 
 // How the kernel's gradient is computed.
@@ -272,7 +34,7 @@ struct SparsePlan {
   size_t groups;
 
   SparsePlan(const Conv1dShape& shape, int64_t batch, int threads) {
-    channels_stride = RoundUp(Size(shape.channels), kMostLanes);
+    channels_stride = RoundUp(Size(shape.channels), kEntriesSlack);
     window = Size(shape.taps) * channels_stride;
     const size_t sum_bytes = Size(shape.filters) * window * sizeof(float);
     slices = std::clamp<int64_t>(static_cast<int64_t>(kMostSliceBytes / sum_bytes), 1, kMostSlices);
@@ -301,8 +63,8 @@ struct ColumnScratch {
 
   static size_t Bytes(const SparsePlan& plan) {
     return Arena::BytesOf<float>(plan.input_rows * plan.channels_stride) + Arena::BytesOf<ColumnEntry>(plan.Entries()) +
-           Arena::BytesOf<int32_t>(plan.group_columns) + Arena::BytesOf<int32_t>(plan.group_columns + kMostLanes) +
-           Arena::BytesOf<float>(plan.group_columns + kMostLanes);
+           Arena::BytesOf<int32_t>(plan.group_columns) + Arena::BytesOf<int32_t>(plan.group_columns + kEntriesSlack) +
+           Arena::BytesOf<float>(plan.group_columns + kEntriesSlack);
   }
 
   ColumnScratch(const SparsePlan& plan, void* memory) {
@@ -310,7 +72,8 @@ struct ColumnScratch {
     input = arena.Take<float>(plan.input_rows * plan.channels_stride);
     entries = arena.Take<ColumnEntry>(plan.Entries());
     counts = arena.Take<int32_t>(plan.group_columns);
-    row = {arena.Take<int32_t>(plan.group_columns + kMostLanes), arena.Take<float>(plan.group_columns + kMostLanes), 0};
+    row = {arena.Take<int32_t>(plan.group_columns + kEntriesSlack),
+           arena.Take<float>(plan.group_columns + kEntriesSlack), 0};
   }
 };
 
@@ -352,18 +115,16 @@ struct ColumnTask {
 
   void AddBlock(int64_t sample, int64_t begin, int64_t end) {
     const Conv1dShape& shape = task.shape;
-    const Conv1dSparseTable& table = ChosenConv1dSparseTable();
     const size_t at = Size((sample * shape.out_steps + begin) * shape.filters) + first_column;
     const SparseRows rows{task.dy + at, task.y + at, Size(shape.filters), Size(end - begin), columns, shape.activation};
     const int32_t row_step = static_cast<int32_t>(Size(shape.stride) * plan.channels_stride);
-    table.list_columns(rows, row_step, scratch.entries, scratch.counts, bias_sums, scratch.row);
+    ListColumns(rows, row_step, scratch.entries, scratch.counts, bias_sums, scratch.row);
     if (task.gradients.kernel == nullptr) return;
     const float* input = InputRows(sample, begin, end - begin);
     for (size_t column = 0; column < columns; ++column) {
       const size_t count = static_cast<size_t>(scratch.counts[column]);
       if (count == 0) continue;
-      table.add_windows(scratch.entries + column * rows.rows, count, input, plan.window / table.lanes,
-                        kernel_sums + column * plan.window);
+      AddWindows(scratch.entries + column * rows.rows, count, input, plan.window, kernel_sums + column * plan.window);
     }
   }
 
@@ -458,7 +219,7 @@ void ComputeKernelGradient(ThreadPool& pool, const Conv1dGradientTask& task, Are
 // --- the gradient of the input ---------------------------------------------------------------------------------------
 
 size_t InputGradientBytes(const Conv1dShape& shape, int threads) {
-  const size_t listed = Size(shape.filters) + kMostLanes;
+  const size_t listed = Size(shape.filters) + kEntriesSlack;
   return Arena::BytesOf<float>(Size(shape.filters * shape.taps * shape.channels)) +
          Size(threads) * (Arena::BytesOf<int32_t>(listed) + Arena::BytesOf<float>(listed));
 }
@@ -477,23 +238,22 @@ void Transpose(ThreadPool& pool, const Conv1dShape& shape, const float* kernel, 
 // Adds an output row's part to the input rows that it read.
 void AddRow(const Conv1dGradientTask& task, int64_t sample, int64_t row, const float* transposed, RowEntries* entries) {
   const Conv1dShape& shape = task.shape;
-  const Conv1dSparseTable& table = ChosenConv1dSparseTable();
   const size_t at = Size((sample * shape.out_steps + row) * shape.filters);
   const size_t filters = Size(shape.filters);
-  table.list_row({task.dy + at, task.y + at, filters, 1, filters, shape.activation}, entries);
+  ListRow({task.dy + at, task.y + at, filters, 1, filters, shape.activation}, entries);
   if (entries->count == 0) return;
   const int64_t first = FirstInputRow(shape, row);
   const int64_t from = std::max<int64_t>(first, 0), to = std::min(first + shape.taps, shape.steps);
   if (from >= to) return;
-  table.add_rows(*entries, transposed + (from - first) * shape.channels, Size(shape.taps * shape.channels),
-                 Size((to - from) * shape.channels), task.dx + (sample * shape.steps + from) * shape.channels);
+  AddRows(*entries, transposed + (from - first) * shape.channels, Size(shape.taps * shape.channels),
+          Size((to - from) * shape.channels), task.dx + (sample * shape.steps + from) * shape.channels);
 }
 
 void ComputeInputGradient(ThreadPool& pool, const Conv1dGradientTask& task, Arena& arena) {
   const Conv1dShape& shape = task.shape;
   float* transposed = arena.Take<float>(Size(shape.filters * shape.taps * shape.channels));
   Transpose(pool, shape, task.kernel, transposed);
-  const size_t listed = Size(shape.filters) + kMostLanes;
+  const size_t listed = Size(shape.filters) + kEntriesSlack;
   const size_t bytes = Arena::BytesOf<int32_t>(listed) + Arena::BytesOf<float>(listed);
   uint8_t* scratch = arena.Take<uint8_t>(Size(pool.threads()) * bytes);
   pool.ParallelFor(Size(task.batch), [&](size_t number, int worker) {
@@ -531,7 +291,7 @@ bool IsSparse(const Conv1dShape& shape, int64_t batch, const float* dy) {
   for (int64_t i = 0; i < sampled; ++i) {
     // Rows far apart without a period of their own, which that of the pooling could meet.
     const int64_t row = static_cast<int64_t>(static_cast<uint64_t>(i) * 2654435769u % static_cast<uint64_t>(rows));
-    nonzero += ChosenConv1dSparseTable().count_nonzero(dy + row * shape.filters, Size(shape.filters));
+    nonzero += CountNonzero(dy + row * shape.filters, Size(shape.filters));
   }
   return static_cast<double>(nonzero) <= kSparseDensity * static_cast<double>(sampled * shape.filters);
 }
@@ -550,4 +310,3 @@ void ComputeSparseGradient(ThreadPool& pool, const Conv1dGradientTask& task, Are
 }
 
 }  // namespace slim
-#endif  // HWY_ONCE
