@@ -27,6 +27,8 @@ void MultiplyRows(const LeftRows& a, size_t rows, const PackedMatrix& b, float* 
 
 }  // namespace
 
+size_t PanelColumns(const RecurrencePlan& plan) { return std::min(PanelVectors() * VectorLanes(), plan.padded); }
+
 InputProducts::InputProducts(const RecurrencePlan& plan, const SequenceInput& input, const Sequences& sequences,
                              const TokenFold& fold, const float* kernel, const ForwardScratch& scratch,
                              ThreadPool& pool)
@@ -101,7 +103,10 @@ void InputProducts::Compute(Chunk& chunk, size_t turn) const {
 }
 
 void InputProducts::Rows(Chunk& chunk, size_t turn, size_t active, const float** rows) const {
-  if (plan_.input_blocks == 0) return;
+  if (plan_.input_blocks == 0) {
+    std::fill_n(rows, active, nullptr);
+    return;
+  }
   if (plan_.fold) {
     const size_t row = plan_.RowOfTurn(turn);
     for (size_t r = 0; r < active; ++r) {
@@ -116,18 +121,21 @@ void InputProducts::Rows(Chunk& chunk, size_t turn, size_t active, const float**
 }
 
 void InputProducts::PanelRows(size_t p, size_t turn, size_t turns, size_t panel, int worker, const float** rows) const {
-  if (plan_.input_blocks == 0) return;
+  if (plan_.input_blocks == 0) {
+    std::fill_n(rows, turns, nullptr);
+    return;
+  }
   if (plan_.fold) {
     for (size_t j = 0; j < turns; ++j) {
       const size_t slot = static_cast<size_t>(fold_.slots[p * plan_.steps + plan_.RowOfTurn(turn + j)]);
-      rows[j] = scratch_.folded_products + slot * plan_.input_width + panel * PanelColumns();
+      rows[j] = scratch_.folded_products + slot * plan_.input_width + panel * PanelColumns(plan_);
     }
     return;
   }
   const size_t worker_rows = static_cast<size_t>(worker) * WorkerRows(plan_);
   int32_t* indices = scratch_.indices + worker_rows;
   float* products = scratch_.input_products + worker_rows * plan_.input_width;
-  const size_t width = plan_.input_blocks * PanelColumns();
+  const size_t width = plan_.input_blocks * PanelColumns(plan_);
   for (size_t j = 0; j < turns; ++j) {
     indices[j] = static_cast<int32_t>(RowIndex(p, turn + j));
     rows[j] = products + j * width;
@@ -143,14 +151,10 @@ void InputProducts::PanelRows(size_t p, size_t turn, size_t turns, size_t panel,
       }
       a = LeftRows{.data = gathered, .stride = plan_.inputs};
     }
-    MultiplyRows(a, turns, PanelOf(kernel_.matrices[block], panel), products + block * PanelColumns(), width);
+    MultiplyRows(a, turns, PanelOf(kernel_.matrices[block], panel), products + block * PanelColumns(plan_), width);
   }
 }
 
-size_t InputProducts::BlockStride() const { return plan_.fold ? plan_.padded : PanelColumns(); }
-
-size_t InputProducts::PanelColumns() const { return std::min(PanelVectors() * VectorLanes(), plan_.padded); }
-
-size_t InputProducts::Panels() const { return (plan_.units + PanelColumns() - 1) / PanelColumns(); }
+size_t InputProducts::BlockStride() const { return plan_.fold ? plan_.padded : PanelColumns(plan_); }
 
 }  // namespace slim

@@ -12,6 +12,9 @@
 
 namespace slim {
 
+/// Columns of each block that a panel of the packed kernel covers.
+size_t PanelColumns(const RecurrencePlan& plan);
+
 /// x W of the blocks that have it. Behind an embedding the rows of all distinct tokens are computed at once; otherwise
 /// those of some turns of some sequences at a time, so that they are still in the cache when their steps come.
 class InputProducts {
@@ -38,8 +41,6 @@ class InputProducts {
   /// `BlockStride()` floats apart.
   void PanelRows(size_t p, size_t turn, size_t turns, size_t panel, int worker, const float** rows) const;
   size_t BlockStride() const;
-  size_t PanelColumns() const;
-  size_t Panels() const;
 
  private:
   void Compute(Chunk& chunk, size_t turn) const;

@@ -5,9 +5,6 @@
 namespace slim {
 namespace {
 
-// Rows of input products that are worth a walk through the weights (see RecurrencePlan::ChunkTurns).
-constexpr size_t kLeastWorkerRows = 96;
-
 TokenFold PlaceFold(const RecurrencePlan& plan, Placement& placement) {
   const size_t positions = plan.batch * plan.steps;
   TokenFold fold;
@@ -33,7 +30,7 @@ size_t GradientBytes(size_t depth, size_t blocks, const RecurrencePlan& plan, in
 
 }  // namespace
 
-size_t WorkerRows(const RecurrencePlan& plan) { return std::max(kLeastWorkerRows, plan.batch); }
+size_t WorkerRows(const RecurrencePlan& plan) { return std::max(RecurrencePlan::kChunkRows, plan.batch); }
 
 RecurrenceCache::RecurrenceCache(const RecurrencePlan& plan, void* memory) {
   Placement placement(memory);

@@ -10,10 +10,6 @@ namespace {
 // Floats in a vector of the widest instruction set.
 constexpr size_t kWidestVector = 16;
 
-// Rows of x that are multiplied at a time: enough to make good use of a panel of weights, few enough for the products
-// to wait for their steps in the second-level cache.
-constexpr size_t kChunkRows = 96;
-
 // Sequences 4096 bytes apart, or a multiple of it, fall into the same sets of the first-level cache.
 constexpr size_t kBadStride = 1024;
 

@@ -47,6 +47,9 @@ struct RecurrencePlan {
   /// The most turns whose input products are computed at a time for `rows` sequences.
   size_t ChunkTurns(size_t rows) const;
   static constexpr size_t kMostChunkTurns = 32;
+  /// Rows of x that are multiplied at a time: enough to make good use of a panel of weights, few enough for the
+  /// products to wait for their steps in the second-level cache.
+  static constexpr size_t kChunkRows = 96;
 
   // Strides between sequences in the cache.
   size_t kept_stride, state_stride;

@@ -158,9 +158,7 @@ ScanTask TaskOf(const RecurrencePlan& plan, size_t panels, size_t panel_columns,
   return task;
 }
 
-size_t PanelColumnsOf(const RecurrencePlan& plan) { return std::min(PanelVectors() * VectorLanes(), plan.padded); }
-
-size_t PanelsOf(const RecurrencePlan& plan) { return (plan.units + PanelColumnsOf(plan) - 1) / PanelColumnsOf(plan); }
+size_t PanelsOf(const RecurrencePlan& plan) { return (plan.units + PanelColumns(plan) - 1) / PanelColumns(plan); }
 
 void ScanSequenceForward(const RecurrenceWork& work, const InputProducts& input, const StateOutput& output,
                          const RecurrenceCache* cache, const ForwardScratch& scratch, const ScanTask& task, size_t p,
@@ -251,7 +249,7 @@ void ScanForward(const RecurrenceWork& work, const InputProducts& input, const S
   const RecurrencePlan& plan = work.plan;
   const size_t panels = PanelsOf(plan);
   pool.ParallelFor(plan.groups * panels, [&](size_t number, int worker) {
-    const ScanTask task = TaskOf(plan, panels, PanelColumnsOf(plan), number);
+    const ScanTask task = TaskOf(plan, panels, PanelColumns(plan), number);
     for (size_t p = task.begin; p < task.end; ++p) {
       ScanSequenceForward(work, input, output, cache, scratch, task, p, worker);
       RepeatMaskedOutputs(plan, work.sequences, output, p, {task.first_unit, task.units});
@@ -264,7 +262,7 @@ void ScanBackward(const RecurrenceWork& work, const StateGradient& doutput, cons
   const RecurrencePlan& plan = work.plan;
   const size_t panels = PanelsOf(plan);
   pool.ParallelFor(plan.groups * panels, [&](size_t number, int) {
-    const ScanTask task = TaskOf(plan, panels, PanelColumnsOf(plan), number);
+    const ScanTask task = TaskOf(plan, panels, PanelColumns(plan), number);
     for (size_t p = task.begin; p < task.end; ++p) ScanSequenceBackward(work, doutput, cache, scratch, task, p);
   });
 }
