@@ -209,7 +209,10 @@ export interface NativeModel {
   writeParameters(offset: number, values: Float32Array): void;
   /** Sets optimizer and loss; the optimizer's state starts anew. */
   compile(training: NativeTrainingSpec): void;
-  /** Iterations done, and the optimizer's arrays one after the other, each in the order of the trainable parameters. */
+  /**
+   * Iterations done, and the optimizer's arrays one after the other, each holding the trainable parameters in order and
+   * without the gaps that readParameters has.
+   */
   readOptimizer(): { iterations: number; state: Float32Array };
   writeOptimizer(iterations: number, state: Float32Array): void;
   /** Bytes of device memory: parameters, gradients, optimizer state, planned activations. */

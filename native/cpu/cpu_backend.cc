@@ -44,6 +44,8 @@ class CpuBackend final : public Backend {
            (threads == 1 ? " thread)" : " threads)");
   }
 
+  bool ReadsHostMemory() const override { return true; }
+
   void* Allocate(size_t bytes) override { return AllocateDeviceMemory(bytes); }
   void Free(void* memory) noexcept override { FreeDeviceMemory(memory); }
   void Upload(void* destination, const void* host, size_t bytes) override { Copy(destination, host, bytes); }
