@@ -213,6 +213,9 @@ struct LossShape {
   OutputForm form;
   int64_t outputs;       // C
   int64_t top_k = 0;     // count a sample as found where its class is among the k largest; 0: not asked for
+
+  /// Classes that samples are told apart into: one dense output, as of a sigmoid, stands for two.
+  int64_t Classes() const { return outputs == 1 && loss != Loss::kSparseCategoricalCrossentropy ? 2 : outputs; }
 };
 
 /// Sums over the samples seen since the last reset. On the device.
@@ -226,7 +229,7 @@ struct MetricSums {
 struct LossOperands {
   const float* outputs;          // [B, C]
   const void* targets;           // int32 [B] for the sparse loss, else float32 [B, C]
-  const float* class_weights;    // [C] or null: factor of a sample's loss by its class
+  const float* class_weights;    // [Classes()] or null: factor of a sample's loss by its class
   float* doutputs;               // [B, C] or null: gradient of the batch's mean loss, of logits where form is kLogits
   MetricSums* sums;              // added to
 };

@@ -111,7 +111,9 @@ void Model::Compile(const TrainingSpec& spec) {
   training.optimizer_scratch =
       DeviceArray(*backend_, floats == 0 ? 0 : backend_->OptimizerScratchBytes(spec.optimizer, floats, segments),
                   "the optimizer's scratch");
-  training.class_weights = DeviceArray(*backend_, FloatBytes(program_.output().Elements()), "class weights");
+  training.class_weights = DeviceArray(
+      *backend_, FloatBytes(LossShape{spec.loss, OutputForm::kValues, program_.output().Elements()}.Classes()),
+      "class weights");
   if (training.optimizer_state.bytes() > 0) {
     backend_->Zero(training.optimizer_state.data(), training.optimizer_state.bytes());
   }
