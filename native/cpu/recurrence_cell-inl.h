@@ -126,6 +126,38 @@ HWY_INLINE Units<kVectors> ActivateUnits(Activation activation, const Units<kVec
   return y;
 }
 
+// The gates' activation: sigmoid or hardSigmoid. Apart from ActivateUnits, since the code of all activations for every
+// gate would be several times as long.
+template <int kVectors>
+HWY_INLINE Units<kVectors> ActivateGate(Activation activation, const Units<kVectors>& x) {
+  Units<kVectors> y;
+  if (activation == Activation::kHardSigmoid) {
+    HWY_UNROLL(4)
+    for (int j = 0; j < kVectors; ++j) y.v[j] = HardSigmoid(x.v[j]);
+  } else {
+    HWY_UNROLL(4)
+    for (int j = 0; j < kVectors; ++j) y.v[j] = Sigmoid(x.v[j]);
+  }
+  return y;
+}
+
+// dy times the derivative of the gates' activation where its value is y.
+template <int kVectors>
+HWY_INLINE Units<kVectors> GateSlope(Activation activation, const Units<kVectors>& y, const Units<kVectors>& dy) {
+  Units<kVectors> dx;
+  const Floats zero = hn::Zero(kFloats), one = hn::Set(kFloats, 1.0f);
+  HWY_UNROLL(4)
+  for (int j = 0; j < kVectors; ++j) {
+    if (activation == Activation::kHardSigmoid) {
+      const FloatMask sloping = hn::And(hn::Gt(y.v[j], zero), hn::Lt(y.v[j], one));
+      dx.v[j] = hn::IfThenElseZero(sloping, hn::Mul(dy.v[j], hn::Set(kFloats, 0.2f)));
+    } else {
+      dx.v[j] = hn::Mul(dy.v[j], hn::Mul(y.v[j], hn::Sub(one, y.v[j])));
+    }
+  }
+  return dx;
+}
+
 // dy times the activation's derivative where its value is y.
 template <int kVectors>
 HWY_INLINE Units<kVectors> SlopeUnits(Activation activation, const Units<kVectors>& y, const Units<kVectors>& dy) {
@@ -190,16 +222,34 @@ HWY_INLINE Units<kVectors> PreActivation(const CellParameters& cell, const CellB
   return a;
 }
 
-// The value of a block at a step; kept where the backward pass wants it.
+// Keeps a block's value where the backward pass wants it.
 template <int kVectors>
-HWY_INLINE Units<kVectors> BlockValue(const CellParameters& cell, const CellBlock& block, Activation activation,
-                                      const ForwardOperands& operands, size_t at, const Units<kVectors>& h_before,
-                                      float* kept) {
-  if (block.fixed != nullptr) return LoadUnits<kVectors>(block.fixed + at);
-  const Units<kVectors> value = ActivateUnits(activation, PreActivation<kVectors>(cell, block, operands, at, h_before));
+HWY_INLINE void KeepValue(const CellParameters& cell, const CellBlock& block, const Units<kVectors>& value, size_t at,
+                          float* kept) {
   if (kept != nullptr && block.kept >= 0) {
     StoreUnits(value, kept + static_cast<size_t>(block.kept) * cell.padded + at);
   }
+}
+
+template <int kVectors>
+HWY_INLINE Units<kVectors> GateValue(const CellParameters& cell, const CellBlock& block,
+                                     const ForwardOperands& operands, size_t at, const Units<kVectors>& h_before,
+                                     float* kept) {
+  if (block.fixed != nullptr) return LoadUnits<kVectors>(block.fixed + at);
+  const Units<kVectors> a = PreActivation<kVectors>(cell, block, operands, at, h_before);
+  const Units<kVectors> value = ActivateGate(cell.gate_activation, a);
+  KeepValue(cell, block, value, at, kept);
+  return value;
+}
+
+template <int kVectors>
+HWY_INLINE Units<kVectors> CandidateValue(const CellParameters& cell, const ForwardOperands& operands, size_t at,
+                                          const Units<kVectors>& h_before, float* kept) {
+  const CellBlock& block = cell.blocks[kCandidate];
+  if (block.fixed != nullptr) return LoadUnits<kVectors>(block.fixed + at);
+  const Units<kVectors> a = PreActivation<kVectors>(cell, block, operands, at, h_before);
+  const Units<kVectors> value = ActivateUnits(cell.activation, a);
+  KeepValue(cell, block, value, at, kept);
   return value;
 }
 
@@ -207,11 +257,10 @@ HWY_INLINE Units<kVectors> BlockValue(const CellParameters& cell, const CellBloc
 template <int kVectors>
 HWY_INLINE void ForwardUnits(const CellParameters& cell, const ForwardOperands& operands, size_t at, float* kept,
                              Units<kVectors>& h, Units<kVectors>& c) {
-  const Activation s = cell.gate_activation;
-  const Units<kVectors> candidate = BlockValue(cell, cell.blocks[kCandidate], cell.activation, operands, at, h, kept);
-  const Units<kVectors> input = BlockValue(cell, cell.blocks[kInputGate], s, operands, at, h, kept);
-  const Units<kVectors> forget = BlockValue(cell, cell.blocks[kForgetGate], s, operands, at, h, kept);
-  const Units<kVectors> output = BlockValue(cell, cell.blocks[kOutputGate], s, operands, at, h, kept);
+  const Units<kVectors> input = GateValue(cell, cell.blocks[kInputGate], operands, at, h, kept);
+  const Units<kVectors> forget = GateValue(cell, cell.blocks[kForgetGate], operands, at, h, kept);
+  const Units<kVectors> output = GateValue(cell, cell.blocks[kOutputGate], operands, at, h, kept);
+  const Units<kVectors> candidate = CandidateValue(cell, operands, at, h, kept);
   c = MultiplyAddUnits(forget, c, input * candidate);
   h = output * ActivateUnits(cell.activation, c);
 }
@@ -265,7 +314,7 @@ HWY_INLINE Units<kVectors> PastValue(const CellParameters& cell, const CellBlock
   if (block.fixed != nullptr) return LoadUnits<kVectors>(block.fixed + at);
   if (block.kept >= 0) return LoadUnits<kVectors>(operands.kept + static_cast<size_t>(block.kept) * cell.padded + at);
   const ForwardOperands forward = {nullptr, 0, 0, nullptr, operands.diagonals};
-  return ActivateUnits(cell.gate_activation, PreActivation<kVectors>(cell, block, forward, at, h_before));
+  return ActivateGate(cell.gate_activation, PreActivation<kVectors>(cell, block, forward, at, h_before));
 }
 
 // Takes the gradient of a block's pre-activation to where it belongs: kept for the products, summed for bias and
@@ -299,15 +348,15 @@ HWY_INLINE void SpreadGradients(const CellParameters& cell, const BackwardOperan
   dh = ZeroUnits<kVectors>();
   SpreadGradient<kVectors, kCandidate>(cell, operands, at, da_candidate, h_before, dh, sums);
   if (!(cell.blocks[kInputGate].fixed != nullptr && cell.blocks[kInputGate].bias_sum < 0)) {
-    const Units<kVectors> da = SlopeUnits(s, input, dc * candidate);
+    const Units<kVectors> da = GateSlope(s, input, dc * candidate);
     SpreadGradient<kVectors, kInputGate>(cell, operands, at, da, h_before, dh, sums);
   }
   if (!(cell.blocks[kForgetGate].fixed != nullptr && cell.blocks[kForgetGate].bias_sum < 0)) {
-    const Units<kVectors> da = SlopeUnits(s, forget, dc * c_before);
+    const Units<kVectors> da = GateSlope(s, forget, dc * c_before);
     SpreadGradient<kVectors, kForgetGate>(cell, operands, at, da, h_before, dh, sums);
   }
   if (!(cell.blocks[kOutputGate].fixed != nullptr && cell.blocks[kOutputGate].bias_sum < 0)) {
-    const Units<kVectors> da = SlopeUnits(s, output, doutput);
+    const Units<kVectors> da = GateSlope(s, output, doutput);
     SpreadGradient<kVectors, kOutputGate>(cell, operands, at, da, h_before, dh, sums);
   }
   dc = dc * forget;

@@ -54,20 +54,18 @@ void ForwardSoftmaxRow(const CellParameters& cell, const ForwardOperands& operan
   }
   SoftmaxInPlace(values, cell.units);
 
-  const Activation s = cell.gate_activation;
   for (size_t at = 0; at < cell.units; at += kLanes) {
     const Units<1> h = LoadUnits<1>(h_before + at), c = LoadUnits<1>(c_before + at), value = LoadUnits<1>(values + at);
     if (kept != nullptr) StoreUnits(value, kept + static_cast<size_t>(candidate.kept) * cell.padded + at);
-    const Units<1> input = BlockValue(cell, cell.blocks[kInputGate], s, operands, at, h, kept);
-    const Units<1> forget = BlockValue(cell, cell.blocks[kForgetGate], s, operands, at, h, kept);
+    const Units<1> input = GateValue(cell, cell.blocks[kInputGate], operands, at, h, kept);
+    const Units<1> forget = GateValue(cell, cell.blocks[kForgetGate], operands, at, h, kept);
     const Units<1> next = MultiplyAddUnits(forget, c, input * value);
     StoreUnits(next, states + at);
     StoreUnits(next, values + at);
   }
   SoftmaxInPlace(values, cell.units);
   for (size_t at = 0; at < cell.units; at += kLanes) {
-    const Units<1> output =
-        BlockValue(cell, cell.blocks[kOutputGate], s, operands, at, LoadUnits<1>(h_before + at), kept);
+    const Units<1> output = GateValue(cell, cell.blocks[kOutputGate], operands, at, LoadUnits<1>(h_before + at), kept);
     store(at, output * LoadUnits<1>(values + at), LoadUnits<1>(states + at));
   }
 }
