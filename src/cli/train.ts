@@ -212,7 +212,7 @@ function savedEveryEpoch(folder: string, history: HistoryCallback): Callback {
 }
 
 function curves({ epoch, history, samplesPerSecond }: HistoryCallback): object {
-  return { epoch, ...history, samplesPerSecond };
+  return { epoch, history, samplesPerSecond };
 }
 
 function epochLines(history: HistoryCallback): Callback {
