@@ -26,9 +26,9 @@ enum class Activation : uint8_t { kLinear, kRelu, kTanh, kSigmoid, kHardSigmoid,
 /// The values that change from one step to the next. They are read when the work happens, not when it is enqueued, so
 /// that a recorded step can be replayed with others.
 struct StepValues {
-  uint64_t seed = 0;           // key of the random streams
-  uint32_t step = 0;           // training iterations done before this one: `step` of the random streams
-  int64_t first_row = 0;       // where the batch begins in the order of rows
+  uint64_t seed = 0;      // key of the random streams
+  uint32_t step = 0;      // training iterations done before this one: `step` of the random streams
+  int64_t first_row = 0;  // where the batch begins in the order of rows
   float learning_rate = 0.0f;
 };
 
@@ -36,51 +36,51 @@ struct StepValues {
 /// second form the device need not write the rows out: it may compute what depends on the token alone once for each
 /// distinct token, and what padding alone decides once for the batch.
 struct SequenceInput {
-  const float* x = nullptr;           // [B, T, m], or null: then
-  const int32_t* tokens = nullptr;    // [B, T], each in [0, vocabulary)
-  const float* table = nullptr;       // [vocabulary, m]
+  const float* x = nullptr;         // [B, T, m], or null: then
+  const int32_t* tokens = nullptr;  // [B, T], each in [0, vocabulary)
+  const float* table = nullptr;     // [vocabulary, m]
   int64_t vocabulary = 0;
 };
 
 /// Where the gradient of a SequenceInput goes; both null where it is not wanted.
 struct SequenceGradient {
-  float* dx = nullptr;            // [B, T, m]
-  float* dtable = nullptr;        // [vocabulary, m]: sums by token
-  bool accumulate = false;        // add to what is there instead of overwriting (the second direction of a pair)
+  float* dx = nullptr;      // [B, T, m]
+  float* dtable = nullptr;  // [vocabulary, m]: sums by token
+  bool accumulate = false;  // add to what is there instead of overwriting (the second direction of a pair)
 };
 
 // --- embedding -------------------------------------------------------------------------------------------------------
 
 struct EmbeddingShape {
-  int64_t steps;         // T
-  int64_t vocabulary;    // rows of the table
-  int64_t width;         // m
+  int64_t steps;       // T
+  int64_t vocabulary;  // rows of the table
+  int64_t width;       // m
 };
 
 // --- conv1d ----------------------------------------------------------------------------------------------------------
 
-/// y[b, t, f] = act(bias[f] + sum over tap, channel of x[b, t * stride + tap * dilation - pad_left, channel] * kernel[tap, channel, f]),
-/// where rows outside [0, steps) are zero.
+/// y[b, t, f] = act(bias[f] + sum over tap, channel of x[b, t * stride + tap * dilation - pad_left, channel] *
+/// kernel[tap, channel, f]), where rows outside [0, steps) are zero.
 struct Conv1dShape {
-  int64_t steps;            // T in
-  int64_t channels;         // C
-  int64_t filters;          // F
-  int64_t taps;             // kernel size
+  int64_t steps;     // T in
+  int64_t channels;  // C
+  int64_t filters;   // F
+  int64_t taps;      // kernel size
   int64_t stride;
   int64_t dilation;
-  int64_t pad_left;         // rows of zeros before the sequence; those after it follow from out_steps
-  int64_t out_steps;        // T out
-  Activation activation;    // any but softmax
+  int64_t pad_left;       // rows of zeros before the sequence; those after it follow from out_steps
+  int64_t out_steps;      // T out
+  Activation activation;  // any but softmax
 };
 
 struct Conv1dWeights {
-  const float* kernel;    // [taps, C, F]
-  const float* bias;      // [F] or null
+  const float* kernel;  // [taps, C, F]
+  const float* bias;    // [F] or null
 };
 
 struct Conv1dGradients {
-  float* kernel;    // [taps, C, F] or null
-  float* bias;      // [F] or null
+  float* kernel;  // [taps, C, F] or null
+  float* bias;    // [F] or null
 };
 
 // --- pooling ---------------------------------------------------------------------------------------------------------
@@ -101,9 +101,9 @@ struct MaxPoolShape {
 /// y = act(x @ kernel + bias) over `rows_per_sample` rows of each of B samples.
 struct DenseShape {
   int64_t rows_per_sample;
-  int64_t inputs;     // K
-  int64_t units;      // N
-  Activation activation;    // any but softmax
+  int64_t inputs;         // K
+  int64_t units;          // N
+  Activation activation;  // any but softmax
 };
 
 // --- the recurrence --------------------------------------------------------------------------------------------------
@@ -130,15 +130,21 @@ enum Block : int { kInputGate = 0, kForgetGate = 1, kCandidate = 2, kOutputGate 
 /// Packed arrays hold, in the order i, f, c, o, only the blocks that have the term.
 struct Cell {
   BlockTerms blocks[kBlocks];
-  Activation activation = Activation::kTanh;               // g; softmax is over the hidden axis
-  Activation gate_activation = Activation::kSigmoid;       // s: sigmoid or hardSigmoid
+  Activation activation = Activation::kTanh;          // g; softmax is over the hidden axis
+  Activation gate_activation = Activation::kSigmoid;  // s: sigmoid or hardSigmoid
 
-  int InputBlocks() const { return Count([](const BlockTerms& b) { return b.input; }); }
-  int FullBlocks() const { return Count([](const BlockTerms& b) { return b.recurrent == RecurrentTerm::kFull; }); }
+  int InputBlocks() const {
+    return Count([](const BlockTerms& b) { return b.input; });
+  }
+  int FullBlocks() const {
+    return Count([](const BlockTerms& b) { return b.recurrent == RecurrentTerm::kFull; });
+  }
   int DiagonalBlocks() const {
     return Count([](const BlockTerms& b) { return b.recurrent == RecurrentTerm::kDiagonal; });
   }
-  int BiasBlocks() const { return Count([](const BlockTerms& b) { return b.bias; }); }
+  int BiasBlocks() const {
+    return Count([](const BlockTerms& b) { return b.bias; });
+  }
 
  private:
   template <class Predicate>
@@ -151,25 +157,25 @@ struct Cell {
 
 struct RecurrenceShape {
   Cell cell;
-  int64_t steps;                   // T
-  int64_t inputs;                  // m
-  int64_t units;                   // n
-  bool reverse = false;            // walk from the last step to the first
+  int64_t steps;         // T
+  int64_t inputs;        // m
+  int64_t units;         // n
+  bool reverse = false;  // walk from the last step to the first
   bool return_sequences = false;
   /// With `reverse` and `return_sequences`: h of time t is written to row t, as bidirectional wants it; otherwise to
   /// the row of its turn, as Keras' go_backwards does.
   bool align_output = false;
-  float input_dropout = 0.0f;        // rates in [0, 1); a mask for each sequence and block, constant over time;
-  float recurrent_dropout = 0.0f;    // element (b, block, j) is word (b * 4 + block) * width + j of the stream
+  float input_dropout = 0.0f;      // rates in [0, 1); a mask for each sequence and block, constant over time;
+  float recurrent_dropout = 0.0f;  // element (b, block, j) is word (b * 4 + block) * width + j of the stream
   uint32_t input_stream = 0;
   uint32_t recurrent_stream = 0;
 };
 
 struct RecurrenceWeights {
-  const float* kernel;                // [m, InputBlocks * n] or null
-  const float* recurrent_kernel;      // [n, FullBlocks * n] or null
-  const float* recurrent_diagonal;    // [DiagonalBlocks, n] or null
-  const float* bias;                  // [BiasBlocks * n] or null
+  const float* kernel;              // [m, InputBlocks * n] or null
+  const float* recurrent_kernel;    // [n, FullBlocks * n] or null
+  const float* recurrent_diagonal;  // [DiagonalBlocks, n] or null
+  const float* bias;                // [BiasBlocks * n] or null
 };
 
 struct RecurrenceGradients {
@@ -182,11 +188,11 @@ struct RecurrenceGradients {
 /// The states that leave the layer. Rows are `stride` floats apart, so that both directions of a pair can write into
 /// one array.
 struct StateOutput {
-  float* h;          // [B, T, n] with return_sequences, [B, n] (the last state) without; row r begins at h + r * stride
+  float* h;  // [B, T, n] with return_sequences, [B, n] (the last state) without; row r begins at h + r * stride
   int64_t stride;
 };
 struct StateGradient {
-  const float* dh;    // as StateOutput.h
+  const float* dh;  // as StateOutput.h
   int64_t stride;
 };
 
@@ -203,16 +209,16 @@ enum class Loss : uint8_t {
 
 /// What the outputs are that a loss is given.
 enum class OutputForm : uint8_t {
-  kLogits,           // before softmax (the categorical losses) or before sigmoid (the binary one); fused with the loss
-  kProbabilities,    // clipped to [1e-7, 1 - 1e-7]; the categorical losses divide by their sum first. As in Keras
-  kValues,           // mean squared error
+  kLogits,         // before softmax (the categorical losses) or before sigmoid (the binary one); fused with the loss
+  kProbabilities,  // clipped to [1e-7, 1 - 1e-7]; the categorical losses divide by their sum first. As in Keras
+  kValues,         // mean squared error
 };
 
 struct LossShape {
   Loss loss;
   OutputForm form;
-  int64_t outputs;       // C
-  int64_t top_k = 0;     // count a sample as found where its class is among the k largest; 0: not asked for
+  int64_t outputs;    // C
+  int64_t top_k = 0;  // count a sample as found where its class is among the k largest; 0: not asked for
 
   /// Classes that samples are told apart into: one dense output, as of a sigmoid, stands for two.
   int64_t Classes() const { return outputs == 1 && loss != Loss::kSparseCategoricalCrossentropy ? 2 : outputs; }
@@ -220,18 +226,18 @@ struct LossShape {
 
 /// Sums over the samples seen since the last reset. On the device.
 struct MetricSums {
-  double loss;         // sum of weighted sample losses
+  double loss;  // sum of weighted sample losses
   double samples;
-  double correct;      // accuracy: argmax, or for the binary loss the mean over outputs of (y > 0.5) == target
+  double correct;  // accuracy: argmax, or for the binary loss the mean over outputs of (y > 0.5) == target
   double in_top_k;
 };
 
 struct LossOperands {
-  const float* outputs;          // [B, C]
-  const void* targets;           // int32 [B] for the sparse loss, else float32 [B, C]
-  const float* class_weights;    // [Classes()] or null: factor of a sample's loss by its class
-  float* doutputs;               // [B, C] or null: gradient of the batch's mean loss, of logits where form is kLogits
-  MetricSums* sums;              // added to
+  const float* outputs;        // [B, C]
+  const void* targets;         // int32 [B] for the sparse loss, else float32 [B, C]
+  const float* class_weights;  // [Classes()] or null: factor of a sample's loss by its class
+  float* doutputs;             // [B, C] or null: gradient of the batch's mean loss, of logits where form is kLogits
+  MetricSums* sums;            // added to
 };
 
 // --- optimizers ------------------------------------------------------------------------------------------------------
@@ -241,11 +247,11 @@ enum class OptimizerKind : uint8_t { kSgd, kRmsprop, kAdam, kAdamw };
 /// Keras 3's update rules and names. Arrays of state, each as long as the gradients, lie one after the other.
 struct OptimizerRule {
   OptimizerKind kind = OptimizerKind::kSgd;
-  float momentum = 0.0f;          // sgd, rmsprop
-  bool nesterov = false;          // sgd
-  float rho = 0.9f;               // rmsprop
-  bool centered = false;          // rmsprop
-  float beta1 = 0.9f;             // adam, adamw
+  float momentum = 0.0f;  // sgd, rmsprop
+  bool nesterov = false;  // sgd
+  float rho = 0.9f;       // rmsprop
+  bool centered = false;  // rmsprop
+  float beta1 = 0.9f;     // adam, adamw
   float beta2 = 0.999f;
   bool amsgrad = false;
   float epsilon = 1e-7f;
@@ -256,10 +262,13 @@ struct OptimizerRule {
 
   int StateArrays() const {
     switch (kind) {
-      case OptimizerKind::kSgd: return momentum > 0 ? 1 : 0;
-      case OptimizerKind::kRmsprop: return 1 + (momentum > 0) + centered;
+      case OptimizerKind::kSgd:
+        return momentum > 0 ? 1 : 0;
+      case OptimizerKind::kRmsprop:
+        return 1 + (momentum > 0) + centered;
       case OptimizerKind::kAdam:
-      case OptimizerKind::kAdamw: return 2 + amsgrad;
+      case OptimizerKind::kAdamw:
+        return 2 + amsgrad;
     }
     return 0;
   }
@@ -287,8 +296,8 @@ class Backend {
   // Memory. `Allocate` returns 256-byte aligned memory of unspecified content and throws OutOfMemory.
   virtual void* Allocate(size_t bytes) = 0;
   virtual void Free(void* memory) noexcept = 0;
-  virtual void Upload(void* destination, const void* host, size_t bytes) = 0;    // `host` may be reused on return
-  virtual void Download(void* host, const void* source, size_t bytes) = 0;       // waits
+  virtual void Upload(void* destination, const void* host, size_t bytes) = 0;  // `host` may be reused on return
+  virtual void Download(void* host, const void* source, size_t bytes) = 0;     // waits
   virtual void Zero(void* memory, size_t bytes) = 0;
   virtual void Copy(void* destination, const void* source, size_t bytes) = 0;
   virtual void Synchronize() = 0;
@@ -302,21 +311,22 @@ class Backend {
   virtual void ForgetRecorded() = 0;
 
   /// destination[i] = source row order[first_row + i] for 0 <= i < rows; first_row is the step's.
-  virtual void GatherRows(const void* source, size_t row_bytes, const int32_t* order, int64_t rows, void* destination) = 0;
+  virtual void GatherRows(const void* source, size_t row_bytes, const int32_t* order, int64_t rows,
+                          void* destination) = 0;
   /// mask[b, t] = tokens[b, t] != 0, as bytes.
   virtual void TokenMask(const int32_t* tokens, int64_t count, uint8_t* mask) = 0;
 
   // Every operation below works on the first `batch` samples; sizes are asked with the largest batch.
 
   virtual void EmbeddingForward(const EmbeddingShape& shape, int64_t batch, const int32_t* tokens, const float* table,
-                                float* y) = 0;    // y [B, T, m]
+                                float* y) = 0;  // y [B, T, m]
   virtual size_t EmbeddingScratchBytes(const EmbeddingShape& shape, int64_t batch) = 0;
   virtual void EmbeddingBackward(const EmbeddingShape& shape, int64_t batch, const int32_t* tokens, const float* dy,
                                  float* dtable, void* scratch) = 0;
 
   virtual size_t Conv1dScratchBytes(const Conv1dShape& shape, int64_t batch, bool embedded, bool training) = 0;
   virtual void Conv1dForward(const Conv1dShape& shape, int64_t batch, const SequenceInput& input,
-                             const Conv1dWeights& weights, float* y, void* scratch) = 0;    // y [B, T out, F]
+                             const Conv1dWeights& weights, float* y, void* scratch) = 0;  // y [B, T out, F]
   /// `dy` is destroyed. `y` is what the forward pass wrote; it is not read where the activation is linear, nor are
   /// written rows of the input where the kernel's gradient is not wanted: their memory may be in use again by then.
   virtual void Conv1dBackward(const Conv1dShape& shape, int64_t batch, const SequenceInput& input,
@@ -340,8 +350,8 @@ class Backend {
                             const float* bias, float* y, void* scratch) = 0;
   /// `dy` is destroyed; gradients may be null one by one. `y` is not read where the activation is linear, nor `x` where
   /// dkernel is null: their memory may be in use again by then.
-  virtual void DenseBackward(const DenseShape& shape, int64_t batch, const float* x, const float* kernel, const float* y,
-                             float* dy, float* dkernel, float* dbias, float* dx, void* scratch) = 0;
+  virtual void DenseBackward(const DenseShape& shape, int64_t batch, const float* x, const float* kernel,
+                             const float* y, float* dy, float* dkernel, float* dbias, float* dx, void* scratch) = 0;
 
   /// `rows` rows of `width` (softmax is over the row). Both may be in place.
   virtual void ActivationForward(Activation activation, int64_t rows, int64_t width, const float* x, float* y) = 0;
@@ -351,7 +361,8 @@ class Backend {
   virtual size_t RecurrenceCacheBytes(const RecurrenceShape& shape, int64_t batch, bool embedded) = 0;
   virtual size_t RecurrenceScratchBytes(const RecurrenceShape& shape, int64_t batch, bool embedded, bool training) = 0;
   /// `mask` [B, T] bytes or null: where it is 0 the state is copied from the step before (and so is the output).
-  /// `cache` null: inference, no dropout, nothing kept. Otherwise training: masks are applied where the rates are not 0.
+  /// `cache` null: inference, no dropout, nothing kept. Otherwise training: masks are applied where the rates are not
+  /// 0.
   virtual void RecurrenceForward(const RecurrenceShape& shape, int64_t batch, const SequenceInput& input,
                                  const uint8_t* mask, const RecurrenceWeights& weights, const StateOutput& output,
                                  void* cache, void* scratch) = 0;

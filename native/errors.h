@@ -15,13 +15,20 @@ class Error : public std::runtime_error {
 
   const char* Code() const noexcept {
     switch (code_) {
-      case ErrorCode::kInvalidArgument: return "ERR_INVALID_ARGUMENT";
-      case ErrorCode::kInvalidModel: return "ERR_INVALID_MODEL";
-      case ErrorCode::kInvalidData: return "ERR_INVALID_DATA";
-      case ErrorCode::kOutOfMemory: return "ERR_OUT_OF_MEMORY";
-      case ErrorCode::kDevice: return "ERR_DEVICE";
-      case ErrorCode::kDisposed: return "ERR_DISPOSED";
-      case ErrorCode::kBusy: return "ERR_BUSY";
+      case ErrorCode::kInvalidArgument:
+        return "ERR_INVALID_ARGUMENT";
+      case ErrorCode::kInvalidModel:
+        return "ERR_INVALID_MODEL";
+      case ErrorCode::kInvalidData:
+        return "ERR_INVALID_DATA";
+      case ErrorCode::kOutOfMemory:
+        return "ERR_OUT_OF_MEMORY";
+      case ErrorCode::kDevice:
+        return "ERR_DEVICE";
+      case ErrorCode::kDisposed:
+        return "ERR_DISPOSED";
+      case ErrorCode::kBusy:
+        return "ERR_BUSY";
     }
     return "ERR_INVALID_ARGUMENT";
   }

@@ -53,15 +53,15 @@ struct RandomStream {
 
 /// Where a random stream is used; a layer's stream is `layer position * kStreamsPerLayer + use`.
 enum class StreamUse : uint32_t {
-  kDropout = 0,                  // dropout and spatialDropout1d
-  kInputDropout = 1,             // lstm: x
-  kRecurrentDropout = 2,         // lstm: h
-  kBackwardInputDropout = 3,     // the same of bidirectional's backward layer
+  kDropout = 0,               // dropout and spatialDropout1d
+  kInputDropout = 1,          // lstm: x
+  kRecurrentDropout = 2,      // lstm: h
+  kBackwardInputDropout = 3,  // the same of bidirectional's backward layer
   kBackwardRecurrentDropout = 4,
 };
 inline constexpr uint32_t kStreamsPerLayer = 16;
-inline constexpr uint32_t kShuffleStream = 0xFFFFFFFFu;         // step = epoch
-inline constexpr uint32_t kInitializerStream = 0x80000000u;     // + number of the parameter; step = 0
+inline constexpr uint32_t kShuffleStream = 0xFFFFFFFFu;      // step = epoch
+inline constexpr uint32_t kInitializerStream = 0x80000000u;  // + number of the parameter; step = 0
 
 /// An element is dropped where its word is below this; `rate` in [0, 1).
 SLIM_HOST_DEVICE inline uint32_t DropThreshold(float rate) {
