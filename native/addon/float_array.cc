@@ -14,7 +14,7 @@ Napi::Float32Array FloatArray(Napi::Env env, HostArray<float> values) {
       env, owner->data(), owner->bytes(),
       [](napi_env, void*, void* array) { delete static_cast<HostArray<float>*>(array); }, owner.get(), &buffer);
   if (status == napi_ok) {
-    owner.release();
+    static_cast<void>(owner.release());
     return Napi::Float32Array::New(env, count, Napi::ArrayBuffer(env, buffer), 0);
   }
   Napi::Float32Array copy = Napi::Float32Array::New(env, count);

@@ -22,7 +22,7 @@ Napi::Object MetricsObject(Napi::Env env, const RunMetrics& metrics) {
   return object;
 }
 
-Napi::Promise Job::Start(Napi::Env env, std::shared_ptr<Engine> engine, std::unique_ptr<Job> job,
+Napi::Promise Job::Start(Napi::Env env, const std::shared_ptr<Engine>& engine, std::unique_ptr<Job> job,
                          const Napi::Value& on_progress) {
   Job* const running = job.get();
   running->engine_ = engine;
@@ -34,7 +34,7 @@ Napi::Promise Job::Start(Napi::Env env, std::shared_ptr<Engine> engine, std::uni
                                       OnFinalize, running, OnMessage, &running->function_);
   if (status != napi_ok) throw Napi::Error::New(env);
   // From here on the function owns the job and deletes it in OnFinalize.
-  job.release();
+  static_cast<void>(job.release());
   const Napi::Promise promise = running->promise_->Promise();
   engine->Begin();
   engine->Post([running](Model& model) { running->RunOnEngine(model); });

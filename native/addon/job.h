@@ -25,7 +25,7 @@ class Job {
 
   /// Starts the job; the engine must be neither disposed nor busy. `on_progress` is a function or null; it is called
   /// with an object of NativeProgress.
-  static Napi::Promise Start(Napi::Env env, std::shared_ptr<Engine> engine, std::unique_ptr<Job> job,
+  static Napi::Promise Start(Napi::Env env, const std::shared_ptr<Engine>& engine, std::unique_ptr<Job> job,
                              const Napi::Value& on_progress);
 
  private:

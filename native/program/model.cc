@@ -79,6 +79,7 @@ void Model::WriteParameters(int64_t offset, const float* values, int64_t count) 
 void Model::CheckGaps(int64_t offset, const float* values, int64_t count) const {
   const std::vector<Parameter>& parameters = program_.layout().parameters();
   std::vector<Segment> arrays;
+  arrays.reserve(parameters.size());
   for (const Parameter& parameter : parameters) arrays.push_back({parameter.offset, parameter.size});
   std::sort(arrays.begin(), arrays.end(), [](const Segment& a, const Segment& b) { return a.offset < b.offset; });
   for (size_t i = 0; i < arrays.size(); ++i) {

@@ -13,11 +13,11 @@ inline double UnitInterval(uint32_t word) { return (word + 0.5) * 0x1p-32; }
 /// Four independent draws of the standard normal distribution from four words, by Box and Muller's transform.
 inline void NormalsOf(const uint32_t words[4], float normals[4]) {
   constexpr double kTwoPi = 6.283185307179586;
-  for (int pair = 0; pair < 2; ++pair) {
-    const double radius = std::sqrt(-2 * std::log(UnitInterval(words[2 * pair])));
-    const double angle = kTwoPi * UnitInterval(words[2 * pair + 1]);
-    normals[2 * pair] = static_cast<float>(radius * std::cos(angle));
-    normals[2 * pair + 1] = static_cast<float>(radius * std::sin(angle));
+  for (int i = 0; i < 4; i += 2) {
+    const double radius = std::sqrt(-2 * std::log(UnitInterval(words[i])));
+    const double angle = kTwoPi * UnitInterval(words[i + 1]);
+    normals[i] = static_cast<float>(radius * std::cos(angle));
+    normals[i + 1] = static_cast<float>(radius * std::sin(angle));
   }
 }
 

@@ -21,7 +21,7 @@ constexpr int64_t kTile = 64;    // columns of Q worked on together
 constexpr int64_t kChunk = 256;  // rows of Q copied together
 
 // Four floats, in the vector registers that every target has.
-typedef float Lanes __attribute__((vector_size(16)));
+using Lanes = float __attribute__((vector_size(16)));
 
 Lanes Load(const float* x) {
   Lanes lanes;

@@ -1,11 +1,14 @@
 // Arrays for the tests of operations: made-up values, and how far results are from what is expected.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <random>
 #include <vector>
+
+#include "cpu/memory.h"
 
 namespace slim::test {
 
@@ -46,17 +49,16 @@ double RelativeError(const FloatArray& actual, const std::vector<Expected>& expe
   return norm > 0 ? std::sqrt(difference / norm) : std::sqrt(difference);
 }
 
-// Memory for scratch and caches, filled with a pattern that is no number.
+// Memory for scratch and caches, filled with what is no number.
 class Scratch {
  public:
-  explicit Scratch(size_t bytes) : memory_((bytes + 63) / 64 * 16 + 16, NAN) {}
-  void* get() {
-    const uintptr_t address = reinterpret_cast<uintptr_t>(memory_.data());
-    return reinterpret_cast<void*>((address + 63) / 64 * 64);
+  explicit Scratch(size_t bytes) : buffer_(AlignedBytes(bytes) + kAlignment) {
+    std::fill_n(buffer_.floats(), buffer_.bytes() / sizeof(float), NAN);
   }
+  void* get() { return buffer_.data(); }
 
  private:
-  std::vector<float> memory_;
+  AlignedBuffer buffer_;
 };
 
 }  // namespace slim::test

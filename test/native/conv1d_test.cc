@@ -268,7 +268,7 @@ TEST("the sparse gradient of a pooled convolution gives the plain sums") {
     for (const int64_t filters : {5, 64, 128, 131}) {
       for (const int64_t channels : {1, 20, 100, 128}) {
         const Conv1dShape shape = Valid(93, channels, filters, 5, activation);
-        const Case c(shape, 3, 31, RandomFloats(3 * 93 * channels, 5), PooledGradient(shape, 3, 6));
+        const Case c(shape, 3, 31, RandomFloats(shape.steps * channels * 3, 5), PooledGradient(shape, 3, 6));
         const Result result = Run(c, Dense(c), 2);
         ExpectCase(c, result);
         EXPECT_NEAR(RelativeError(result.dx, c.dx), 0, 2e-6);

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <exception>
 #include <stdexcept>
 
 namespace slim::test {
@@ -45,9 +46,14 @@ void* DeferredBackend::Allocate(size_t bytes) {
 }
 
 void DeferredBackend::Free(void* memory) noexcept {
-  Synchronize();
-  munmap(memory, blocks_[memory]);
-  blocks_.erase(memory);
+  try {
+    Synchronize();
+  } catch (...) {
+    std::terminate();  // what is still to be done can no longer be done
+  }
+  const auto block = blocks_.find(memory);
+  munmap(memory, block->second);
+  blocks_.erase(block);
 }
 
 void DeferredBackend::Upload(void* destination, const void* host, size_t bytes) {

@@ -27,7 +27,7 @@ std::unique_ptr<Model> Make() {
 }
 
 /// A run without end, but for the engine's flag; `result` is set when it ends.
-void TrainForever(Engine& engine, std::shared_ptr<const Dataset> data, std::atomic<int64_t>& steps,
+void TrainForever(Engine& engine, const std::shared_ptr<const Dataset>& data, std::atomic<int64_t>& steps,
                   std::atomic<bool>& ended) {
   engine.Begin();
   engine.Post([&engine, &steps, &ended, data](Model& model) {
@@ -111,6 +111,7 @@ TEST("dispose does not wait for the run it ends, and frees the model after it") 
 TEST("an environment that goes ends all its engines, running or not, and they may be destroyed later") {
   auto registry = std::make_shared<EngineRegistry>();
   std::vector<std::unique_ptr<Engine>> engines;
+  engines.reserve(6);
   std::atomic<int64_t> steps{0};
   std::atomic<bool> ended[3] = {};
   for (int i = 0; i < 6; ++i) engines.push_back(std::make_unique<Engine>(registry, Make));

@@ -149,7 +149,7 @@ TEST("orthogonal is uniform over rotations: entries have mean 0, variance 1 / n 
   }
   EXPECT_NEAR(sum / (64 * kDraws), 0, 0.01);
   EXPECT_NEAR(squares / (64 * kDraws), 1.0 / 8, 1e-6);
-  EXPECT_NEAR(positive, kDraws / 2, 50);
+  EXPECT_NEAR(positive, 0.5 * kDraws, 50);
 }
 
 TEST("the same stream draws the same values, another stream others") {

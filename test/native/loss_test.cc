@@ -145,7 +145,7 @@ TEST("losses and gradients follow the formulas") {
 
 TEST("a loss is the same bits on any number of threads, with or without gradients") {
   const LossCase c = MakeCase(Loss::kSparseCategoricalCrossentropy, OutputForm::kLogits, 50, 3000, false);
-  FloatArray first = Unwritten(3000 * 50), second = Unwritten(3000 * 50);
+  FloatArray first = Unwritten(int64_t{3000} * 50), second = Unwritten(int64_t{3000} * 50);
   const MetricSums one = Compute(c, first.data(), 1);
   const MetricSums three = Compute(c, second.data(), 3);
   const MetricSums bare = Compute(c, nullptr, 2);

@@ -230,7 +230,8 @@ TEST("an epoch's order is a permutation, another for each epoch and seed, with n
   for (uint32_t epoch = 0; epoch < 24000; ++epoch) {
     int32_t four[4];
     ShuffledOrder(7, epoch, 0, 4, four);
-    ++met[static_cast<size_t>(four[0] * 64 + four[1] * 16 + four[2] * 4 + four[3])];
+    ++met[static_cast<size_t>(four[0]) * 64 + static_cast<size_t>(four[1]) * 16 + static_cast<size_t>(four[2]) * 4 +
+          static_cast<size_t>(four[3])];
   }
   int orders = 0;
   double chi_squared = 0;
