@@ -43,7 +43,7 @@ let data: string;
 const small = [
   ...[
     '--max-length',
-    '300',
+    '249',
     '--units',
     '8',
     '--filters',
