@@ -8,4 +8,12 @@ Napi::Error MakeError(Napi::Env env, const char* code, const std::string& messag
   return error;
 }
 
+void ThrowInJavaScript(const Napi::Error& error) noexcept {
+  try {
+    error.ThrowAsJavaScriptException();
+  } catch (...) {
+    // A worker that is being ended: nobody is there to be told.
+  }
+}
+
 }  // namespace slim::addon

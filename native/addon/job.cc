@@ -115,7 +115,7 @@ void Job::Settle(napi_env env) {
   engine_->End();
   try {
     if (error_code_.empty()) {
-      promise_->Resolve(Guarded(env, [&] { return Result(env); }));
+      promise_->Resolve(Translated(env, [&] { return Result(env); }));
     } else {
       promise_->Reject(MakeError(env, error_code_.c_str(), error_message_).Value());
     }
