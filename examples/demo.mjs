@@ -5,14 +5,18 @@
 
 import { fileURLToPath } from 'node:url';
 import {
+  confusionMatrix,
   layers,
+  mostProbableClasses,
   optimizers,
   padSequences,
   readDirectory,
   sequential,
+  takeRows,
   tokenizer,
   trainValidationSplit,
   wordVectors,
+  worstConfusions,
 } from 'slim-lstm';
 
 const NUM_WORDS = 20000;
@@ -27,41 +31,6 @@ const SENTENCES = [
 
 const fileIn = (name) => fileURLToPath(new URL(`data/${name}`, import.meta.url));
 const percent = (fraction) => `${(100 * fraction).toFixed(1)} %`;
-
-/** The rows of a tensor `[N, T]` with the given numbers. */
-function takeRows({ data, shape: [, width] }, rows) {
-  const taken = new Int32Array(rows.length * width);
-  rows.forEach((row, i) => {
-    taken.set(data.subarray(row * width, (row + 1) * width), i * width);
-  });
-  return { data: taken, shape: [rows.length, width] };
-}
-
-const takeLabels = (labels, rows) => ({ data: Int32Array.from(rows, (row) => labels[row]), shape: [rows.length] });
-
-/** For each row of a tensor `[N, C]` its most probable class and that probability. */
-function mostProbable({ data, shape: [rows, classes] }) {
-  return Array.from({ length: rows }, (_, row) => {
-    const scores = data.subarray(row * classes, (row + 1) * classes);
-    const probability = Math.max(...scores);
-    return { label: scores.indexOf(probability), probability };
-  });
-}
-
-/** The pairs of classes most often taken one for the other, the worst first. */
-function worstPairs(predictions, labels, count) {
-  const mistakes = new Map();
-  predictions.forEach(({ label: said }, i) => {
-    const is = labels[i];
-    if (said === is) return;
-    const key = `${is} ${said}`;
-    mistakes.set(key, (mistakes.get(key) ?? 0) + 1);
-  });
-  return [...mistakes]
-    .sort((a, b) => b[1] - a[1])
-    .slice(0, count)
-    .map(([key, times]) => [...key.split(' ').map(Number), times]);
-}
 
 const posts = await readDirectory(fileIn('20news-sample.tar.gz'));
 const words = tokenizer({ numWords: NUM_WORDS });
@@ -108,10 +77,11 @@ model.compile({
   metrics: ['accuracy'],
 });
 
+const y = { data: posts.labels, shape: [posts.labels.length] };
 const xTrain = takeRows(x, split.train);
-const yTrain = takeLabels(posts.labels, split.train);
+const yTrain = takeRows(y, split.train);
 const xValidation = takeRows(x, split.validation);
-const yValidation = takeLabels(posts.labels, split.validation);
+const yValidation = takeRows(y, split.validation);
 
 const start = performance.now();
 await model.fit(xTrain, yTrain, {
@@ -127,14 +97,17 @@ const postsRead = EPOCHS * (split.train.length + split.validation.length);
 console.log(`\nValidation accuracy: ${percent(accuracy)} (guessing gives ${percent(1 / posts.classNames.length)})`);
 console.log(`Speed: ${Math.round(postsRead / seconds)} posts/s, validation included (${seconds.toFixed(1)} s)`);
 
+const groups = posts.classNames;
 console.log('\nMost often taken for one another:');
-const predictions = mostProbable(await model.predict(xValidation));
-for (const [is, said, times] of worstPairs(predictions, yValidation.data, 5)) {
-  console.log(`  ${posts.classNames[is]} taken for ${posts.classNames[said]}: ${times} times`);
+const predicted = mostProbableClasses((await model.predict(xValidation)).data, groups.length);
+const confusions = worstConfusions(confusionMatrix(yValidation.data, predicted, groups.length), 5);
+for (const { actual, predicted: said, count } of confusions) {
+  console.log(`  ${groups[actual]} taken for ${groups[said]}: ${count} times`);
 }
 
 console.log('\nThree sentences:');
-mostProbable(await model.predict(encode(SENTENCES))).forEach(({ label, probability }, i) => {
-  console.log(`  ${SENTENCES[i]}\n    ${posts.classNames[label]} (${percent(probability)})`);
+const scores = (await model.predict(encode(SENTENCES))).data;
+mostProbableClasses(scores, groups.length).forEach((label, i) => {
+  console.log(`  ${SENTENCES[i]}\n    ${groups[label]} (${percent(scores[i * groups.length + label])})`);
 });
 model.dispose();

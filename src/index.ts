@@ -57,7 +57,21 @@ export {
 export { type CompileOptions, type Model, type SequentialOptions, sequential } from './model/sequential.js';
 export type { SummaryOptions } from './model/summary.js';
 export type { TextPipeline } from './model/text-pipeline.js';
-export type { Float32Tensor, Int32Tensor, NestedArray, Tensor, TensorLike } from './tensor.js';
+export {
+  type Confusion,
+  type ConfusionMatrix,
+  confusionMatrix,
+  mostProbableClasses,
+  worstConfusions,
+} from './report/confusion.js';
+export {
+  type Float32Tensor,
+  type Int32Tensor,
+  type NestedArray,
+  type Tensor,
+  type TensorLike,
+  takeRows,
+} from './tensor.js';
 export * from './text/index.js';
 export {
   type ConstantGate,
