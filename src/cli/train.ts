@@ -1,6 +1,7 @@
 /** `slim-lstm train`: documents in, a trained model and its curves out. */
 
 import { Command, Option } from 'commander';
+import { checkedDevice } from '../devices.js';
 import { InvalidDataError } from '../errors.js';
 import { kentSalem, kentSalemLayers } from '../experiments/kent-salem.js';
 import type { Callback } from '../model/callbacks/callback.js';
@@ -17,7 +18,7 @@ import {
   trainValidationSplit,
   wordVectors,
 } from '../text/index.js';
-import { variants } from '../variants.js';
+import { resolveVariant, variants } from '../variants.js';
 import { Interruption, withInterruption } from './interruption.js';
 import { modelIn, prepareRunFolder, writeRunFile } from './run-folder.js';
 import { addDataOptions, type DataOptions, readData } from './text-data.js';
@@ -96,6 +97,9 @@ async function train(options: TrainOptions, signal: AbortSignal): Promise<void> 
   const say = (line: string) => {
     if (!options.json) console.log(line);
   };
+  // What can be refused at once is refused before anything is read or written.
+  resolveVariant(options.variant);
+  checkedDevice(options.device);
   await prepareRunFolder(options.out, options.overwrite ?? false);
   const documents = await readData(options, signal);
   const words = tokenizer({ numWords: options.numWords });
