@@ -8,7 +8,7 @@ import { expectation } from './expectation.js';
 import { nearestName } from './nearest-name.js';
 
 /** Sizes are 32-bit on the native side; a product of several is checked where it is made. */
-export const LARGEST_SIZE = 2 ** 31 - 1;
+const LARGEST_SIZE = 2 ** 31 - 1;
 
 /**
  * An object of options with no names but those in `allowed`; `undefined` stands for none at all.

@@ -32,7 +32,7 @@ export const layers = Object.freeze({
   flatten,
 } satisfies Record<LayerKind, unknown>);
 
-export const layerKinds = Object.freeze(Object.keys(layers) as LayerKind[]);
+const layerKinds = Object.freeze(Object.keys(layers) as LayerKind[]);
 
 /**
  * The layer that a saved model describes. Nothing in `config` is trusted: it goes through the same checks as the

@@ -130,7 +130,7 @@ export function checkedParameters(parameters: readonly NativeParameterSpec[]): r
 }
 
 /** @throws InvalidModelError unless the given weights have the shape. */
-export function presetArray(parameter: string, shape: readonly number[], weights: Tensor): PresetWeights {
+function presetArray(parameter: string, shape: readonly number[], weights: Tensor): PresetWeights {
   if (weights.shape.length !== shape.length || weights.shape.some((size, axis) => size !== shape[axis])) {
     throw new InvalidModelError(
       `Expected weights of shape [${shape.join(', ')}] for ${parameter} but received shape [${weights.shape.join(', ')}]`,

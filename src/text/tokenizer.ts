@@ -6,7 +6,7 @@ import { Vocabulary } from './vocabulary.js';
 import { type WordScanner, wordScanner } from './words.js';
 
 /** What Keras replaces with `split` unless told otherwise: punctuation without the apostrophe, tab and newline. */
-export const DEFAULT_FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n';
+const DEFAULT_FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n';
 
 export interface TokenizerOptions {
   /** Ids of this size and more are left out of sequences; all words are kept if this is not given. */

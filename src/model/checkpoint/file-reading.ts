@@ -16,7 +16,7 @@ export async function withFile<Result>(
   }
 }
 
-export async function accessed<Result>(path: string, act: () => Promise<Result>): Promise<Result> {
+async function accessed<Result>(path: string, act: () => Promise<Result>): Promise<Result> {
   try {
     return await act();
   } catch (cause) {
