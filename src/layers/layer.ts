@@ -4,7 +4,6 @@ import { nonEmptyString } from '../arguments.js';
 import { InvalidArgumentError, InvalidModelError } from '../errors.js';
 import { expectation } from '../expectation.js';
 import type { NativeLayerSpec, NativeParameterSpec } from '../native.js';
-import type { Tensor } from '../tensor.js';
 
 export type LayerKind = NativeLayerSpec['kind'];
 
@@ -127,14 +126,4 @@ export function elements(shape: readonly number[], what: string): number {
 export function checkedParameters(parameters: readonly NativeParameterSpec[]): readonly NativeParameterSpec[] {
   for (const { name, shape } of parameters) elements(shape, name);
   return parameters;
-}
-
-/** @throws InvalidModelError unless the given weights have the shape. */
-function presetArray(parameter: string, shape: readonly number[], weights: Tensor): PresetWeights {
-  if (weights.shape.length !== shape.length || weights.shape.some((size, axis) => size !== shape[axis])) {
-    throw new InvalidModelError(
-      `Expected weights of shape [${shape.join(', ')}] for ${parameter} but received shape [${weights.shape.join(', ')}]`,
-    );
-  }
-  return { parameter, offset: 0, values: Float32Array.from(weights.data) };
 }
