@@ -73,6 +73,8 @@ export {
   takeRows,
 } from './tensor.js';
 export * from './text/index.js';
+export type { PassFlops } from './timing/flops.js';
+export { type LayerTiming, type LayerTimingOptions, type TimedTokens, timeLayer } from './timing/time-layer.js';
 export {
   type ConstantGate,
   defineVariant,

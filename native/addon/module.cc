@@ -3,6 +3,7 @@
 #include "addon/dataset_object.h"
 #include "addon/dropout_mask.h"
 #include "addon/guarded.h"
+#include "addon/layer_timing.h"
 #include "addon/model_object.h"
 #include "addon/state.h"
 #include "cpu/cpu_backend.h"
@@ -11,7 +12,7 @@ namespace slim::addon {
 namespace {
 
 /// Raised with every change of the interfaces in src/native.ts.
-constexpr int kApiVersion = 1;
+constexpr int kApiVersion = 2;
 
 Napi::Value Cpu(const Napi::CallbackInfo& info) {
   return Guarded(info.Env(), [&]() -> Napi::Value {
@@ -35,6 +36,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("cpu", Napi::Function::New<Cpu>(env, "cpu"));
   exports.Set("createModel", Napi::Function::New<ModelObject::Create>(env, "createModel"));
   exports.Set("createDataset", Napi::Function::New<DatasetObject::Create>(env, "createDataset"));
+  exports.Set("timeLayers", Napi::Function::New<TimeLayers>(env, "timeLayers"));
   exports.Set("dropoutMask", Napi::Function::New<DropoutMask>(env, "dropoutMask"));
   return exports;
 }
