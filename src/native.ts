@@ -10,6 +10,18 @@ import { NativeLoadError } from './errors.js';
 import { diagnoseLoadFailure } from './native-diagnosis.js';
 import { wrapAddon } from './native-errors.js';
 
+/**
+ * Blocks of columns out of draws `[rows, columns]`, in place of one draw over the array's own shape: an array
+ * `[rows, w * blocks]`, or with `asRows` `[blocks, rows]`, each block one column. A draw is one of this array, or of the
+ * array `ofEarlier` places before it, by its number; what has the same number is the same draw.
+ */
+export interface NativeDrawnBlocks {
+  readonly columns: number;
+  readonly blocks: readonly { readonly draw: number; readonly column: number }[];
+  readonly asRows: boolean;
+  readonly ofEarlier: number;
+}
+
 /** An initializer as the native side takes it; unused fields are left out. */
 export interface NativeInitializer {
   readonly kind:
@@ -35,6 +47,7 @@ export interface NativeInitializer {
   /** lstmBias: elements `onesFrom` to `onesTo - 1` are 1, the rest 0. */
   readonly onesFrom?: number;
   readonly onesTo?: number;
+  readonly drawn?: NativeDrawnBlocks;
 }
 
 export interface NativeParameterSpec {
