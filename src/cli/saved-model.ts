@@ -2,8 +2,9 @@
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { InvalidDataError } from '../errors.js';
+import { InvalidDataError, InvalidFileError } from '../errors.js';
 import type { ImageRecipe, Recipe, TextRecipe } from '../experiments/recipe.js';
+import { recipeNamed } from '../experiments/recipes.js';
 import type { PixelStatistics } from '../images/index.js';
 import { loadModel } from '../model/checkpoint/load.js';
 import type { Model } from '../model/sequential.js';
@@ -11,7 +12,6 @@ import type { TextPipeline } from '../model/text-pipeline.js';
 import type { Float32Tensor, TensorLike } from '../tensor.js';
 import { padSequencesAsync } from '../text/index.js';
 import { modelIn, type RunRecord, readPixelStatistics, readRunRecord } from './run-folder.js';
-import { recipeNamed } from './settings.js';
 
 export interface DeviceOptions {
   device: string;
@@ -53,7 +53,7 @@ export async function loadClassifier(
   const isModel = existsSync(join(folder, 'model.json'));
   const path = isModel ? folder : modelIn(folder);
   const record = isModel || !existsSync(join(folder, 'run.json')) ? null : await readRunRecord(folder);
-  const recipe: Recipe | null = record === null ? null : recipeNamed(record.recipe);
+  const recipe = record === null ? null : recipeOf(record, folder);
   const pixels = recipe?.input === 'images' ? await readPixelStatistics(folder) : null;
   const model = await loadModel(path, { device, ...(threads === undefined ? {} : { threads }) });
   if (record !== null && recipe?.input === 'images' && pixels !== null) {
@@ -65,6 +65,15 @@ export async function loadClassifier(
   }
   const run = record !== null && recipe?.input === 'texts' ? { recipe, record } : null;
   return { input: 'texts', model, pipeline: model.text, classNames: namesFor(model, model.text), run };
+}
+
+function recipeOf(record: RunRecord, folder: string): Recipe {
+  const recipe = recipeNamed(record.recipe);
+  if (recipe !== undefined) return recipe;
+  throw new InvalidFileError(
+    'ERR_RUN_RECORD',
+    `The run in ${folder} followed the recipe ${record.recipe}, which this version of slim-lstm does not have`,
+  );
 }
 
 function namesFor({ outputShape: [outputs = 0] }: Model, { classNames }: Required<TextPipeline>): readonly string[] {

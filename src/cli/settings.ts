@@ -84,16 +84,6 @@ export function settingsFor(recipe: Recipe, given: Readonly<Record<string, unkno
   return settings as unknown as Settings;
 }
 
-/** @throws InvalidArgumentError for an unknown name. */
-export function recipeNamed(name: string): Recipe {
-  const recipe = recipes.find((candidate) => candidate.name === name);
-  if (recipe === undefined) {
-    const names = recipes.map((candidate) => candidate.name).join(', ');
-    throw new InvalidArgumentError(`Expected one of ${names} for the recipe but received ${name}`);
-  }
-  return recipe;
-}
-
 function recipeList(): string {
   const width = Math.max(...recipes.map(({ name }) => name.length));
   return ['Recipes:', ...recipes.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`)].join('\n');

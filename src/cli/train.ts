@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { checkedDevice } from '../devices.js';
 import { lossSchedule } from '../experiments/loss-schedule.js';
 import { type Experiment, type Recipe, recurrentLayer, type Settings } from '../experiments/recipe.js';
+import { recipeNamed } from '../experiments/recipes.js';
 import type { Callback } from '../model/callbacks/callback.js';
 import { HistoryCallback } from '../model/callbacks/history.js';
 import { callbacks } from '../model/callbacks/index.js';
@@ -11,7 +12,7 @@ import { type Optimizer, optimizers } from '../model/optimizers.js';
 import { type Model, sequential } from '../model/sequential.js';
 import { Interruption, withInterruption } from './interruption.js';
 import { modelIn, prepareRunFolder, type RunRecord, writeRunFile } from './run-folder.js';
-import { addSettings, recipeNamed, settingsFor } from './settings.js';
+import { addSettings, settingsFor } from './settings.js';
 import { addDataOptions, type DataOptions, sourceFor } from './text-data.js';
 import { naturalNumber, positiveInteger } from './values.js';
 import { packageVersion } from './version.js';
@@ -46,8 +47,8 @@ async function train(command: Command, signal: AbortSignal): Promise<void> {
   const say = (line: string) => {
     if (!options.json) console.log(line);
   };
-  // What can be refused at once is refused before anything is read or written.
-  const recipe = recipeNamed(options.recipe);
+  // What can be refused at once is refused before anything is read or written; --recipe takes known names alone.
+  const recipe = recipeNamed(options.recipe) as Recipe;
   const settings = settingsFor(recipe, options as unknown as Record<string, unknown>);
   recurrentLayer(settings);
   checkedDevice(options.device);

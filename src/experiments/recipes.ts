@@ -6,3 +6,7 @@ import type { Recipe } from './recipe.js';
 
 /** The published experiments; the first is the one that is run where none is named. */
 export const recipes: readonly [Recipe, ...Recipe[]] = [kentSalemRecipe, mnistRows, mnistPixels, imdbSlim, imdbLu];
+
+export function recipeNamed(name: string): Recipe | undefined {
+  return recipes.find((recipe) => recipe.name === name);
+}
