@@ -1,15 +1,18 @@
 /** How far a measurement is: one line of a terminal that is redrawn; elsewhere nothing. */
 
+import type { ProgressStream } from '../model/callbacks/progress-line.js';
+
+// A terminal that is redrawn more often than this only flickers.
 const REDRAW_MILLISECONDS = 100;
 
 export class TurnProgress {
-  readonly #stream: NodeJS.WriteStream;
+  readonly #stream: ProgressStream;
   readonly #shown: boolean;
   #title = '';
   #began = 0;
   #drawn = 0;
 
-  constructor(stream: NodeJS.WriteStream) {
+  constructor(stream: ProgressStream) {
     this.#stream = stream;
     this.#shown = stream.isTTY === true;
   }
