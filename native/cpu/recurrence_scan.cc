@@ -64,35 +64,72 @@ struct ScanTable {
 HWY_BEFORE_NAMESPACE();
 namespace slim::HWY_NAMESPACE {
 
-inline constexpr int kScanVectors = 2;
+// Vectors of a strip; two strips fill a panel of input products.
+inline constexpr int kScanVectors = kVectorRegisters == 32 ? 2 : 1;
+
+// Turns ahead of which the lines that will be written are asked for, so that the stores find them.
+inline constexpr ptrdiff_t kTurnsAhead = 6;
+
+template <int kVectors>
+HWY_INLINE void PrefetchStates(const ForwardScan& scan, ptrdiff_t turn, size_t at) {
+  for (size_t j = at; j < at + kVectors * kLanes; j += 64 / sizeof(float)) {
+    __builtin_prefetch(scan.h + turn * scan.state_stride + j, 1);
+    __builtin_prefetch(scan.c + turn * scan.state_stride + j, 1);
+    __builtin_prefetch(scan.kept + turn * scan.kept_stride + j, 1);
+  }
+}
+
+// The next turn of some units.
+template <int kVectors>
+HWY_INLINE void ForwardTurn(const CellParameters& cell, const ForwardScan& scan, size_t turn, size_t at,
+                            Units<kVectors>& h, Units<kVectors>& c) {
+  const ptrdiff_t step = static_cast<ptrdiff_t>(turn);
+  ForwardOperands operands;
+  operands.input_products = scan.input_products[turn];
+  operands.input_stride = scan.block_stride;
+  operands.first_unit = scan.first_unit;
+  operands.recurrent_products = nullptr;
+  operands.diagonals = scan.diagonals;
+  float* kept = scan.kept == nullptr ? nullptr : scan.kept + step * scan.kept_stride;
+  ForwardUnits(cell, operands, at, kept, h, c);
+  if (scan.h != nullptr) {
+    StoreUnits(h, scan.h + step * scan.state_stride + at);
+    StoreUnits(c, scan.c + step * scan.state_stride + at);
+  }
+  if (scan.output[turn] != nullptr) StoreFirstUnits(h, scan.output[turn] + at, cell.units - at);
+}
 
 template <int kVectors>
 void ForwardStrip(const CellParameters& cell, const ForwardScan& scan, size_t at) {
   Units<kVectors> h = LoadUnits<kVectors>(scan.state_h + at), c = LoadUnits<kVectors>(scan.state_c + at);
-  for (size_t turn = 0; turn < scan.turns; ++turn) {
-    const ptrdiff_t step = static_cast<ptrdiff_t>(turn);
-    ForwardOperands operands;
-    operands.input_products = scan.input_products[turn];
-    operands.input_stride = scan.block_stride;
-    operands.first_unit = scan.first_unit;
-    operands.recurrent_products = nullptr;
-    operands.diagonals = scan.diagonals;
-    float* kept = scan.kept == nullptr ? nullptr : scan.kept + step * scan.kept_stride;
-    ForwardUnits(cell, operands, at, kept, h, c);
-    if (scan.h != nullptr) {
-      StoreUnits(h, scan.h + step * scan.state_stride + at);
-      StoreUnits(c, scan.c + step * scan.state_stride + at);
-    }
-    if (scan.output[turn] != nullptr) StoreFirstUnits(h, scan.output[turn] + at, cell.units - at);
-  }
+  for (size_t turn = 0; turn < scan.turns; ++turn) ForwardTurn(cell, scan, turn, at, h, c);
   StoreUnits(h, scan.state_h + at);
   StoreUnits(c, scan.state_c + at);
 }
 
+// Two strips side by side: while the one waits for its activations, the other has work.
+template <int kVectors>
+void ForwardTwoStrips(const CellParameters& cell, const ForwardScan& scan, size_t at) {
+  const size_t beside = at + kVectors * kLanes;
+  Units<kVectors> h = LoadUnits<kVectors>(scan.state_h + at), c = LoadUnits<kVectors>(scan.state_c + at);
+  Units<kVectors> other_h = LoadUnits<kVectors>(scan.state_h + beside);
+  Units<kVectors> other_c = LoadUnits<kVectors>(scan.state_c + beside);
+  for (size_t turn = 0; turn < scan.turns; ++turn) {
+    if (scan.h != nullptr) PrefetchStates<2 * kVectors>(scan, static_cast<ptrdiff_t>(turn) + kTurnsAhead, at);
+    ForwardTurn(cell, scan, turn, at, h, c);
+    ForwardTurn(cell, scan, turn, beside, other_h, other_c);
+  }
+  StoreUnits(h, scan.state_h + at);
+  StoreUnits(c, scan.state_c + at);
+  StoreUnits(other_h, scan.state_h + beside);
+  StoreUnits(other_c, scan.state_c + beside);
+}
+
 void Forward(const CellParameters& cell, const ForwardScan& scan) {
+  constexpr size_t kTwoStrips = 2 * kScanVectors * kLanes;
   size_t at = scan.first_unit;
   const size_t end = at + scan.units;
-  for (; at + kScanVectors * kLanes <= end; at += kScanVectors * kLanes) ForwardStrip<kScanVectors>(cell, scan, at);
+  for (; at + kTwoStrips <= end; at += kTwoStrips) ForwardTwoStrips<kScanVectors>(cell, scan, at);
   for (; at < end; at += kLanes) ForwardStrip<1>(cell, scan, at);
 }
 

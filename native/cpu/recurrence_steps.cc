@@ -36,8 +36,8 @@ ForwardOperands OperandsOf(const CellParameters& cell, const ForwardStep& step, 
 }
 
 template <int kVectors>
-HWY_INLINE void StoreStep(const CellParameters& cell, const ForwardStep& step, size_t row, size_t at,
-                          const Units<kVectors>& h, const Units<kVectors>& c) {
+HWY_INLINE void StoreStep(const CellParameters& cell, const ForwardStep& step, size_t row, size_t at, Units<kVectors> h,
+                          Units<kVectors> c) {
   StoreUnits(h, step.h_after + row * step.state_stride + at);
   StoreUnits(c, step.c_after + row * step.state_stride + at);
   if (step.output[row] != nullptr) StoreFirstUnits(h, step.output[row] + at, cell.units - at);
