@@ -117,8 +117,9 @@ class Dataset implements NativeDataset {
   }
 }
 
-function unwrapped<T extends NativeRows>(rows: T): T {
-  return rows.data instanceof Dataset ? { ...rows, data: rows.data.native } : rows;
+/** With the addon's own data set in place of the wrapped one. */
+function unwrapped<T extends { readonly data: NativeDataset | null }>(given: T): T {
+  return given.data instanceof Dataset ? { ...given, data: given.data.native } : given;
 }
 
 class Model implements NativeModel {
@@ -196,17 +197,17 @@ class Model implements NativeModel {
   }
 }
 
+/** Starts at once, or rejects. */
 function timing(
   below: CallableFunction,
   addon: NativeAddon,
   [specs, options, onProgress]: Parameters<NativeAddon['timeLayers']>,
 ): NativeTiming {
-  const data = options.data instanceof Dataset ? options.data.native : options.data;
   let native: NativeTiming | undefined;
   const dispose = () => native?.dispose();
   const result = callAsync(below, () =>
     listened(dispose, onProgress, (listener) => {
-      native = addon.timeLayers(specs, { ...options, data }, listener);
+      native = addon.timeLayers(specs, unwrapped(options), listener);
       return native.result;
     }),
   );
