@@ -211,7 +211,8 @@ TEST("blocks of one draw in two arrays: together they are the draw, whose rows a
 }
 
 TEST("blocks that do not lie within their draws, or do not fill the array, are refused") {
-  const auto refused = [](std::vector<DrawnBlock> blocks, int64_t columns, bool as_rows, std::vector<int64_t> shape) {
+  const auto refused = [](std::vector<DrawnBlock> blocks, int64_t columns, bool as_rows,
+                          const std::vector<int64_t>& shape) {
     Initializer initializer = OfKind(InitializerKind::kGlorotUniform);
     initializer.blocks = std::move(blocks);
     initializer.draw_columns = columns;
