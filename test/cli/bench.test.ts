@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cost, variants } from '../../src/index.js';
+import { speedLegend } from '../../src/report/speed-table.js';
 import { allElements, parseXml } from '../report/xml.js';
 import { lines, run } from './process.js';
 
@@ -106,6 +107,13 @@ describe('slim-lstm bench', () => {
     const onPosts = await run(['bench', ...options, '--data', data]);
     expect(onPosts.err).toBe('');
     expect(onPosts.out).toContain(`8 documents of ${data}`);
+  });
+
+  it('says with --help what its columns mean and what counts as an operation', async () => {
+    const { code, out } = await run(['bench', '--help']);
+    expect(code).toBe(0);
+    expect(out).toContain('Usage: slim-lstm bench');
+    for (const line of speedLegend) expect(out).toContain(line);
   });
 
   it('ends at Ctrl-C with what is complete, and the exit code of a failure', async () => {
