@@ -159,6 +159,9 @@ void WalkShareBackward(const RecurrenceWork& work, const StateGradient& doutput,
     step.rows = active;
     step.kept = cache.kept + share.begin * plan.kept_stride + plan.RowOfTurn(turn) * plan.kept_width;
     step.kept_stride = plan.kept_stride;
+    step.kept_count = plan.kept_blocks;
+    step.next_state = (plan.shape.reverse ? 1 : -1) * static_cast<ptrdiff_t>(plan.padded);
+    step.next_kept = (plan.shape.reverse ? 1 : -1) * static_cast<ptrdiff_t>(plan.kept_width);
     step.diagonal_stride = plan.recurrent_dropout ? diagonal_width : 0;
     step.diagonals = scratch.tables.diagonals + share.begin * step.diagonal_stride;
     step.diagonal_factors =
