@@ -8,7 +8,7 @@ import { FileAccessError, InvalidArgumentError } from '../errors.js';
 import { kentSalem } from '../experiments/kent-salem.js';
 import { randomSeed } from '../model/seed.js';
 import { speedChart } from '../report/speed-chart.js';
-import { layerSpeedLines, networkSpeedLines, speedLegend } from '../report/speed-table.js';
+import { layerSpeedLines, networkSpeedLines, speedLegend, unsteadyWarning } from '../report/speed-table.js';
 import { type ComparedVariant, comparedVariants } from '../timing/comparison.js';
 import { timeLayers } from '../timing/time-layer.js';
 import { timeNetworks } from '../timing/time-network.js';
@@ -124,6 +124,8 @@ async function bench(options: BenchOptions, signal: AbortSignal): Promise<void> 
     await writePicture(options.svg, picture(options, results));
     say(`\nThe picture is in ${options.svg}`);
   }
+  const warning = unsteadyWarning(results.flatMap((result) => result.variants));
+  if (warning !== null) say(`\n${warning}`);
   if (interrupted) say(`\nInterrupted; ${results.length === 0 ? 'nothing was' : 'what stands above is'} complete`);
 }
 
@@ -247,12 +249,14 @@ function record(options: BenchOptions, results: readonly Result[], interrupted: 
 }
 
 function picture(options: BenchOptions, results: readonly Result[]): string {
+  const warning = unsteadyWarning(results.flatMap(({ variants }) => variants));
   return speedChart({
     title: options.model ? 'Training with slim LSTMs' : 'Slim LSTM layers, forward + backward',
     notes: [
       ...[results[0]?.remark ?? ''].filter(Boolean),
       machineLine(results[0]?.device ?? ''),
       `Medians of ${options.repeats} turns of each variant; shorter is better.`,
+      ...(warning === null ? [] : [warning]),
     ],
     time: options.model ? 'Time of a training step' : 'Time of forward + backward',
     panels: results,

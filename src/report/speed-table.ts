@@ -49,8 +49,26 @@ function speedLines(
   return tableLines(variants, columns);
 }
 
-function spreadText({ median, lowerQuartile, upperQuartile }: ComparedPass): string {
-  return `±${((50 * (upperQuartile - lowerQuartile)) / median).toFixed(1)} %`;
+function spreadText(pass: ComparedPass): string {
+  return `±${(100 * spread(pass)).toFixed(1)} %`;
+}
+
+/** Half the distance between the quartiles, as a part of the median. */
+function spread({ median, lowerQuartile, upperQuartile }: ComparedPass): number {
+  return (upperQuartile - lowerQuartile) / 2 / median;
+}
+
+// On an idle machine passes of a millisecond or more spread by a few percent at the most.
+const STEADY = 0.1;
+
+/** A warning where times spread so much that their medians say little; null where they do not. */
+export function unsteadyWarning(variants: readonly ComparedVariant[]): string | null {
+  const passes = variants.flatMap(({ forward, training }) =>
+    forward === undefined ? [training] : [forward, training],
+  );
+  const worst = Math.max(...passes.map(spread));
+  if (!(worst > STEADY)) return null;
+  return `Times spread by up to ±${Math.round(100 * worst)} %: other programs had the machine too, so these are no measure.`;
 }
 
 /** Such as `2.15 G`. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { layerSpeedLines, networkSpeedLines } from '../../src/report/speed-table.js';
+import { layerSpeedLines, networkSpeedLines, unsteadyWarning } from '../../src/report/speed-table.js';
 import { comparedVariants } from '../../src/timing/comparison.js';
 
 const timed = [
@@ -38,4 +38,11 @@ test('a network has one, with samples a second', () => {
     'LSTM       131,584  5.37 G  50.0   ±0.0 %    107.4      1,280    1.00    1.00',
     'LSTM10      17,024   537 M  10.0  ±11.3 %     53.7      6,400    5.00    0.50',
   ]);
+});
+
+test('times that spread by more than a tenth of their median bring a warning, others none', () => {
+  expect(unsteadyWarning(comparedVariants(timed, 'LSTM', 64))).toMatch(/up to ±25 %/);
+  const steady = timed.map((variant) => ({ ...variant, forward: { flops: 1, milliseconds: [1, 1.1, 1.2] } }));
+  expect(unsteadyWarning(comparedVariants([steady[0] as (typeof steady)[0]], 'LSTM', 64))).toBeNull();
+  expect(unsteadyWarning([])).toBeNull();
 });
