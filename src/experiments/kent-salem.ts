@@ -96,7 +96,7 @@ export function kentSalemLayers(options: KentSalemOptions): Layer[] {
   ];
 }
 
-export interface KentSalemSettings extends TokenSettings {
+interface KentSalemSettings extends TokenSettings {
   readonly filters: number;
   readonly convolutionDropout: number;
   readonly validationSplit: number;

@@ -177,7 +177,7 @@ describe('what a recipe has no use for', () => {
   it('help shows the defaults of every recipe', async () => {
     const { out } = await run(['train', '--help']);
     const row = lines(out).find((line) => line.startsWith('  --learning-rate  '));
-    expect(row?.trim().split(/ +/)).toEqual(['--learning-rate', '0.002', '0.001', '0.001', '0.000012', '0.001']);
+    expect(row?.trim().split(/ +/)).toEqual(['--learning-rate', '0.002', '0.001', '0.0001', '0.000012', '0.0001']);
   });
 });
 
