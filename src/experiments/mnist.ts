@@ -3,9 +3,9 @@
  * or pixel by pixel, 784 steps of one. Each pixel is standardized with its mean and deviation over the training images.
  *
  * What is as in Lu's code: the matrices of each gate drawn by themselves, the recurrent ones by glorotUniform too (which
- * its driver says of LSTM1, and here holds for all), a forget bias of 1, tanh and the logistic sigmoid, RMSprop, the learning rate that follows the training loss, an early end after 50 epochs
- * without improvement. There the test images are what the run is watched with; so they are here. What it watches is not
- * told; here it is Keras' default, the loss.
+ * its driver says of LSTM1, and here holds for all), a forget bias of 1, tanh and the logistic sigmoid, RMSprop, the
+ * learning rate that follows the training loss, an early end after 50 epochs without improvement. There the test images
+ * are what the run is watched with; so they are here. What it watches is not told; here it is Keras' default, the loss.
  */
 
 import { InvalidDataError } from '../errors.js';

@@ -7,9 +7,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { lossSchedule } from '../../src/experiments/loss-schedule.js';
 import type { Experiment, Recipe, Settings, Source } from '../../src/experiments/recipe.js';
 import { recipes } from '../../src/experiments/recipes.js';
-import { InvalidDataError, type LabelledTexts, layers, sequential, variants } from '../../src/index.js';
+import { InvalidDataError, type LabelledTexts, layers, readDirectory, sequential, variants } from '../../src/index.js';
 import { arrange, parameterShapes } from '../../src/model/architecture.js';
 import { idxBytes } from '../images/idx-files.js';
+import { dataFolder, isMissing } from '../text/data-folder.js';
+
+const IMDB = 'imdb/aclImdb_labelled.tar.gz';
 
 let folder: string;
 
@@ -90,6 +93,29 @@ describe('IMDB', () => {
     const { training } = await prepared('imdb-lu', reviews, { maxLength: 2 });
     expect([...training.x.data].includes(1)).toBe(false);
   });
+
+  it.skipIf(isMissing(IMDB))(
+    'agrees with the ids of Keras’ archive, those of rarer words but for half a percent',
+    async () => {
+      const path = join(dataFolder, IMDB);
+      const train = await readDirectory(path, { subset: 'train' });
+      // The test reviews have no part in the ids.
+      const source = sourceOf({ train, test: labelled({ neg: ['bad'], pos: ['good'] }) });
+      const { text } = await prepared('imdb-slim', source, { numWords: 10_000 });
+      const { texts } = train;
+      const review = texts.find((candidate) => candidate.startsWith('this film was just brilliant')) as string;
+      // keras.datasets.imdb.load_data(num_words=10000)[0][0][0][:30]
+      const archive = [
+        ...[1, 14, 22, 16, 43, 530, 973, 1622, 1385, 65, 458, 4468, 66, 3941, 4, 173, 36, 256, 5, 25],
+        ...[100, 43, 838, 112, 50, 670, 2, 9, 35, 480],
+      ];
+      const ids = text?.tokenizer.textsToSequences([review])[0]?.slice(0, archive.length) ?? [];
+      const apart = archive.map((id, i) => Math.abs((ids[i] as number) - id) / id);
+      expect(Math.max(...apart)).toBeLessThan(0.005);
+      // Ids up to 500 are the same.
+      expect(ids.filter((_, i) => (archive[i] as number) < 500)).toEqual(archive.filter((id) => id < 500));
+    },
+  );
 
   it.each([
     // Lu 2016, Table III, for the LSTM; 20,000 x 128 for the embedding; one output.
