@@ -49,7 +49,7 @@ async function train(command: Command, signal: AbortSignal): Promise<void> {
   };
   // What can be refused at once is refused before anything is read or written; --recipe takes known names alone.
   const recipe = recipeNamed(options.recipe) as Recipe;
-  const settings = settingsFor(recipe, options as unknown as Record<string, unknown>);
+  const settings = settingsFor(recipe, command.opts());
   recurrentLayer(settings);
   checkedDevice(options.device);
   const source = sourceFor(recipe, command, signal);
