@@ -6,8 +6,8 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { layers, optimizers, sequential, timeLayer } from '../../dist/index.js';
 import { kentSalemLayers } from '../../dist/experiments/kent-salem.js';
+import { layers, optimizers, sequential, timeLayer } from '../../dist/index.js';
 import { readArrays, writeArrays } from '../instrument/arrays.mjs';
 
 const threads = Number(process.argv[2]);

@@ -21,7 +21,9 @@ export function peersPython(named) {
   const hash = createHash('sha256').update(readFileSync(REQUIREMENTS)).digest('hex');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === hash) return python;
   if (outputOf('python3', ['--version']) === undefined) {
-    throw new Error('Expected python3 on the path, or a Python with the packages of bench/peers/requirements.txt for --python');
+    throw new Error(
+      'Expected python3 on the path, or a Python with the packages of bench/peers/requirements.txt for --python',
+    );
   }
   rmSync(FOLDER, { recursive: true, force: true });
   run('python3', ['-m', 'venv', FOLDER]);
