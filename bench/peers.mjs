@@ -15,7 +15,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
-import { root } from '../scripts/setup/command.mjs';
+import { main, root, SetupError } from '../scripts/setup/command.mjs';
 import { checkEquality } from './comparisons/equality.mjs';
 import * as gemm from './comparisons/gemm.mjs';
 import * as handwritten from './comparisons/handwritten.mjs';
@@ -67,93 +67,106 @@ for (const name of chosen) {
   process.exit(2);
 }
 
-const peersFolder = join(root, 'bench', 'peers');
-const python = peersPython(options.python);
-const programs = nativePrograms(options.build);
-const start = {
-  ours: () =>
-    new Contestant('slim-lstm', [process.execPath, join(root, 'bench/contestants/ours.mjs'), String(threads)]),
-  torch: (env = KEEPING_MEMORY) =>
-    new Contestant('PyTorch', [python, join(peersFolder, 'torch_peer.py'), String(threads)], env),
-  keras: () => new Contestant('Keras', [python, join(peersFolder, 'keras_peer.py'), String(threads)]),
-};
-
-async function measuredCeilings() {
+async function measuredCeilings(programs) {
   const counts = threads === 1 ? '1' : `1,${threads}`;
   const { stdout } = await promisify(execFile)(programs.ceilings, ['--threads', counts]);
   return JSON.parse(stdout);
 }
 
-const scratch = mkdtempSync(join(tmpdir(), 'slim-lstm-bench-'));
-process.on('exit', () => rmSync(scratch, { recursive: true, force: true }));
+/** Functions that begin a contestant each. */
+function starters(python) {
+  const peer = (file) => [python, join(root, 'bench', 'peers', file), String(threads)];
+  const ours = [process.execPath, join(root, 'bench', 'contestants', 'ours.mjs'), String(threads)];
+  return {
+    ours: () => new Contestant('slim-lstm', ours),
+    torch: (env = KEEPING_MEMORY) => new Contestant('PyTorch', peer('torch_peer.py'), env),
+    keras: () => new Contestant('Keras', peer('keras_peer.py')),
+  };
+}
 
-const [ours, torch, keras] = [start.ours(), start.torch(), start.keras()];
-const versions = {};
-for (const contestant of [ours, torch, keras]) Object.assign(versions, await contestant.call('describe'));
-delete versions.threads;
-delete versions.capability;
+function showProgress(done, of) {
+  if (process.stderr.isTTY) process.stderr.write(done === of ? '\r\u001b[K' : `\r${done} of ${of} turns \u001b[K`);
+}
 
-const { target, ceilings } = await measuredCeilings();
-console.log(`${target}: ${JSON.stringify(ceilings)}`);
-
-const context = {
-  ...{ ours, torch, keras, start, programs, scratch, rounds, samples, threads, ceilings },
-  ceiling: ceilings.at(-1),
-  data: dataFolder(options.data),
-  progress: (done, of) => {
-    if (process.stderr.isTTY) process.stderr.write(`\r${done} of ${of} turns \u001b[K`);
-    if (process.stderr.isTTY && done === of) process.stderr.write('\r\u001b[K');
-  },
-};
-
-const equality = await checkEquality(context);
-console.log('Loss and gradients of one batch, largest relative differences from ours:');
-console.table(equality);
-
-const sections = {};
-for (const name of chosen) {
-  const { title, needs, measure } = COMPARISONS[name];
-  if (needs !== undefined && needs(context) === undefined) {
-    console.log(`\n${title}: left out, its data is not in ${context.data}`);
-    continue;
+/** Measures what was chosen. A comparison that fails is named and left out. */
+async function measureSections(context) {
+  const sections = {};
+  for (const name of chosen) {
+    const { title, needs, measure } = COMPARISONS[name];
+    if (needs !== undefined && needs(context) === undefined) {
+      console.log(`\n${title}: left out, its data is not in ${context.data}`);
+      continue;
+    }
+    const before = await busyShare();
+    const begun = Date.now();
+    try {
+      const result = await measure(context);
+      const seconds = Math.round((Date.now() - begun) / 1000);
+      const usedByOthers = Math.max(before, await busyShare());
+      const date = new Date(begun).toISOString().slice(0, 10);
+      sections[name] = { title, date, rounds, threads, usedByOthers, seconds, ceiling: context.ceiling, ...result };
+      console.log(`\n${title} (${seconds} s; others used ${Math.round(100 * usedByOthers)} % of the machine)`);
+      for (const group of result.groups) console.log(`\n${group.title}\n\n${groupTable(group)}`);
+    } catch (error) {
+      console.log(`\n${title} failed: ${error.message}`);
+      process.exitCode = 1;
+    }
   }
-  const usedByOthers = await busyShare();
-  const begun = Date.now();
-  const result = await measure(context);
-  const seconds = Math.round((Date.now() - begun) / 1000);
-  const date = new Date(begun).toISOString().slice(0, 10);
-  sections[name] = { title, date, rounds, threads, usedByOthers, seconds, ceiling: context.ceiling, ...result };
-  console.log(`\n${title} (${seconds} s; before, others used ${Math.round(100 * usedByOthers)} % of the machine)`);
-  for (const group of result.groups) console.log(`\n${group.title}\n\n${groupTable(group)}`);
-}
-for (const contestant of [ours, torch, keras]) contestant.end();
-
-const busiest = Math.max(...Object.values(sections).map(({ usedByOthers }) => usedByOthers));
-if (options.out === undefined && busiest > MOST_USED_BY_OTHERS) {
-  console.log(
-    `\nNothing was written: others used up to ${Math.round(100 * busiest)} % of the machine, which distorts the ratios ` +
-      '(threads of OpenMP wait for one another). Run it again on an idle machine, or name a file with --out.',
-  );
-  process.exit(1);
+  return sections;
 }
 
-const here = machine();
-const standard = join(root, 'bench', 'results', `${machineSlug(here)}.json`);
-const path = options.out ?? standard;
-const before = existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : { sections: {} };
-const inOrder = Object.keys(COMPARISONS).map((name) => [name, sections[name] ?? before.sections[name]]);
-const results = {
-  machine: { ...here, target },
-  versions,
-  command: 'npm run bench:peers',
-  equality,
-  sections: Object.fromEntries(inOrder.filter(([, section]) => section !== undefined)),
-};
-mkdirSync(dirname(path), { recursive: true });
-writeFileSync(path, `${JSON.stringify(results, null, 2)}\n`);
-console.log(`\nWritten to ${path}`);
-if (options.out === undefined) {
+/** Sections of an earlier run stay where this one has none of their name. */
+function record(path, { sections, ...run }) {
+  const before = existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')).sections : {};
+  const inOrder = Object.keys(COMPARISONS).map((name) => [name, sections[name] ?? before[name]]);
+  const results = { ...run, sections: Object.fromEntries(inOrder.filter(([, section]) => section !== undefined)) };
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, `${JSON.stringify(results, null, 2)}\n`);
+  console.log(`\nWritten to ${path}`);
+  return results;
+}
+
+async function compare() {
+  const programs = nativePrograms(options.build);
+  const start = starters(peersPython(options.python));
+  const scratch = mkdtempSync(join(tmpdir(), 'slim-lstm-bench-'));
+  process.on('exit', () => rmSync(scratch, { recursive: true, force: true }));
+
+  const contestants = { ours: start.ours(), torch: start.torch(), keras: start.keras() };
+  const versions = {};
+  for (const contestant of Object.values(contestants)) Object.assign(versions, await contestant.call('describe'));
+  const { target, ceilings } = await measuredCeilings(programs);
+  console.log(`${target}; ceilings: ${JSON.stringify(ceilings)}`);
+
+  const context = {
+    ...{ ...contestants, start, programs, scratch, rounds, samples, threads, ceilings },
+    ceiling: ceilings.at(-1),
+    data: dataFolder(options.data),
+    progress: showProgress,
+  };
+  const equality = await checkEquality(context);
+  console.log('Loss and gradients of one batch, largest relative differences from ours:');
+  console.table(equality);
+  const sections = await measureSections(context);
+
+  const here = { ...machine(), target };
+  const run = { machine: here, versions, command: 'npm run bench:peers', equality, sections };
+  if (options.out !== undefined) {
+    record(options.out, run);
+    return;
+  }
+  const busiest = Math.max(...Object.values(sections).map(({ usedByOthers }) => usedByOthers));
+  if (busiest > MOST_USED_BY_OTHERS) {
+    throw new SetupError(
+      `Nothing was written: others used up to ${Math.round(100 * busiest)} % of the machine, which distorts the ratios ` +
+        '(threads of OpenMP wait for one another). Run it again on an idle machine, or name a file with --out.',
+    );
+  }
+  const results = record(join(root, 'bench', 'results', `${machineSlug(here)}.json`), run);
   const readme = join(root, 'bench', 'README.md');
   writeFileSync(readme, replaceBetweenMarkers(readFileSync(readme, 'utf8'), 'measured', resultsTables(results)));
 }
-process.exit(0);
+
+await main(compare);
+// Contestants would keep the process alive.
+process.exit();

@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { outputOf, root, run } from '../../scripts/setup/command.mjs';
+import { outputOf, root, run, SetupError } from '../../scripts/setup/command.mjs';
 
 const PROGRAMS = {
   ceilings: 'bench/ceilings/bench_ceilings',
@@ -17,7 +17,7 @@ const PROGRAMS = {
  * @returns their paths by name; undefined for those that lack a library here
  */
 export function nativePrograms(folder = join(root, 'build', 'bench')) {
-  if (outputOf('cmake', ['--version']) === undefined) throw new Error('Expected CMake on the path');
+  if (outputOf('cmake', ['--version']) === undefined) throw new SetupError('Expected CMake on the path');
   const generator = outputOf('ninja', ['--version']) === undefined ? [] : ['-G', 'Ninja'];
   if (!existsSync(join(folder, 'CMakeCache.txt'))) {
     const options = ['-DSLIM_LSTM_ADDON=OFF', '-DSLIM_LSTM_BENCH=ON', '-DCMAKE_BUILD_TYPE=Release'];

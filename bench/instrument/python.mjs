@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { outputOf, root, run } from '../../scripts/setup/command.mjs';
+import { outputOf, root, run, SetupError } from '../../scripts/setup/command.mjs';
 
 const FOLDER = join(root, 'build', 'peers-python');
 const REQUIREMENTS = join(root, 'bench', 'peers', 'requirements.txt');
@@ -21,7 +21,7 @@ export function peersPython(named) {
   const hash = createHash('sha256').update(readFileSync(REQUIREMENTS)).digest('hex');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === hash) return python;
   if (outputOf('python3', ['--version']) === undefined) {
-    throw new Error(
+    throw new SetupError(
       'Expected python3 on the path, or a Python with the packages of bench/peers/requirements.txt for --python',
     );
   }

@@ -24,7 +24,7 @@ from protocol import fastest, largest_difference, milliseconds, read_arrays, ser
 
 SETS = 4
 
-steps = {}
+timed = {}
 networks = {}
 
 
@@ -38,7 +38,7 @@ def gradient_step(model, jit_compile):
     return step
 
 
-def prepare_handwritten(key, variant, steps: int, batch: int, inputSize: int, units: int):
+def prepare_handwritten(key, variant, steps, batch, inputSize, units):
     batches = [(tf.random.normal((batch, steps, inputSize)), tf.random.normal((batch, units))) for _ in range(SETS)]
 
     def contestant(unroll, jit_compile):
@@ -57,16 +57,16 @@ def prepare_handwritten(key, variant, steps: int, batch: int, inputSize: int, un
 
 
 def keep(key, candidates):
-    steps[key], chosen, medians = fastest(candidates)
+    timed[key], chosen, medians = fastest(candidates)
     return {"chosen": chosen, "tried": medians}
 
 
 def time_step(key, samples):
-    return {"milliseconds": milliseconds(steps[key], samples)}
+    return {"milliseconds": milliseconds(timed[key], samples)}
 
 
 def drop(key):
-    del steps[key]
+    del timed[key]
     return {}
 
 

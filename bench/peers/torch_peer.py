@@ -10,14 +10,13 @@ they are measured first, and the fastest is the one that competes.
 import itertools
 import sys
 
-import numpy as np
 import torch
 from protocol import fastest, forget_peak, largest_difference, milliseconds, read_arrays, resident_bytes, serve
 from torch_handwritten import HANDWRITTEN
 
 SETS = 4
 
-steps = {}
+timed = {}
 
 
 def turns(step, batches):
@@ -30,7 +29,7 @@ def gradients_of(forward, weights):
     return lambda x, dh: torch.autograd.grad(forward(x), weights, dh)
 
 
-def prepare_layer(key, steps: int, batch: int, inputSize: int, units: int):
+def prepare_layer(key, steps, batch, inputSize, units):
     candidates = {}
     for name, batch_first in (("[T, B, m]", False), ("[B, T, m]", True)):
         lstm = torch.nn.LSTM(inputSize, units, batch_first=batch_first)
@@ -41,7 +40,7 @@ def prepare_layer(key, steps: int, batch: int, inputSize: int, units: int):
     return keep(key, candidates)
 
 
-def prepare_handwritten(key, variant, steps: int, batch: int, inputSize: int, units: int):
+def prepare_handwritten(key, variant, steps, batch, inputSize, units):
     layer = HANDWRITTEN[variant](inputSize, units)
     batches = [(torch.randn(steps, batch, inputSize), torch.randn(batch, units)) for _ in range(SETS)]
     return keep(key, {"eager": turns(gradients_of(layer, list(layer.parameters())), batches)})
@@ -78,21 +77,21 @@ def prepare_packed(key, folder, vocabulary, inputSize, units):
         return lstm(packed)[1][0][-1]
 
     weights = [embedding.weight, *lstm.parameters()]
-    steps[key] = turns(gradients_of(forward, weights), batches)
+    timed[key] = turns(gradients_of(forward, weights), batches)
     return {"chosen": "packed"}
 
 
 def keep(key, candidates):
-    steps[key], chosen, medians = fastest(candidates)
+    timed[key], chosen, medians = fastest(candidates)
     return {"chosen": chosen, "tried": medians}
 
 
 def time_step(key, samples):
-    return {"milliseconds": milliseconds(steps[key], samples)}
+    return {"milliseconds": milliseconds(timed[key], samples)}
 
 
 def drop(key):
-    del steps[key]
+    del timed[key]
     return {}
 
 
@@ -136,7 +135,7 @@ def check(variant, folder):
     }
 
 
-def memory(steps: int, batch: int, inputSize: int, units: int):
+def memory(steps, batch, inputSize, units):
     """Bytes that a training step adds at its peak: data, weights, what the backward pass keeps, the update."""
 
     def train(sizes, repeats):
@@ -157,13 +156,12 @@ def memory(steps: int, batch: int, inputSize: int, units: int):
 
 
 def describe():
-    return {"PyTorch": torch.__version__, "threads": torch.get_num_threads(), "capability": torch.backends.cpu.get_cpu_capability()}
+    return {"PyTorch": torch.__version__}
 
 
 if __name__ == "__main__":
     torch.set_num_threads(int(sys.argv[1]))
     torch.manual_seed(0)
-    np.random.seed(0)
     serve(
         {
             "describe": describe,
