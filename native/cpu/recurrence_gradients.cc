@@ -7,7 +7,7 @@
 namespace slim {
 namespace {
 
-size_t LengthOf(const GradientWork& work, size_t p) { return static_cast<size_t>(work.sequences.lengths[p]); }
+size_t RowsOf(const GradientWork& work, size_t p) { return work.sequences.Rows(work.plan, p); }
 
 const float* KeptRow(const GradientWork& work, size_t p, size_t row, const BlockRun& run) {
   return work.cache.kept + p * work.plan.kept_stride + row * work.plan.kept_width + run.place * work.plan.padded;
@@ -50,9 +50,9 @@ void GatherStates(const GradientWork& work, size_t block) {
   const RecurrencePlan& plan = work.plan;
   const size_t shift = plan.shape.reverse ? 1 : 0;
   work.pool.ParallelFor(plan.batch, [&](size_t p, int) {
-    const size_t first = work.sequences.First(plan, p);
+    const size_t first = work.sequences.FirstRow(plan, p);
     const float* factors = work.scratch.tables.full_factors + p * plan.full_width + block * plan.padded;
-    for (size_t row = first; row < first + LengthOf(work, p); ++row) {
+    for (size_t row = first; row < first + RowsOf(work, p); ++row) {
       MultiplyRow(plan.padded, work.cache.h + p * plan.state_stride + (row + shift) * plan.padded, factors,
                   work.scratch.gathered + (p * plan.steps + row) * plan.padded);
     }
@@ -63,9 +63,9 @@ void GatherStates(const GradientWork& work, size_t block) {
 void GatherInputs(const GradientWork& work, size_t block) {
   const RecurrencePlan& plan = work.plan;
   work.pool.ParallelFor(plan.batch, [&](size_t p, int) {
-    const size_t first = work.sequences.First(plan, p);
+    const size_t first = work.sequences.FirstRow(plan, p);
     const float* factors = work.scratch.tables.input_factors + (p * plan.input_blocks + block) * plan.inputs;
-    for (size_t row = first; row < first + LengthOf(work, p); ++row) {
+    for (size_t row = first; row < first + RowsOf(work, p); ++row) {
       MultiplyRow(plan.inputs, InputRow(work, p, row), factors,
                   work.scratch.gathered + (p * plan.steps + row) * plan.inputs);
     }
@@ -74,9 +74,9 @@ void GatherInputs(const GradientWork& work, size_t block) {
 
 size_t GatheredRuns(const GradientWork& work, const BlockRun& run, size_t width) {
   for (size_t p = 0; p < work.plan.batch; ++p) {
-    const size_t first = work.sequences.First(work.plan, p);
+    const size_t first = work.sequences.FirstRow(work.plan, p);
     work.scratch.runs[p] = {work.scratch.gathered + (p * work.plan.steps + first) * width, KeptRow(work, p, first, run),
-                            LengthOf(work, p)};
+                            RowsOf(work, p)};
   }
   return work.plan.batch;
 }
@@ -85,7 +85,7 @@ size_t GatheredRuns(const GradientWork& work, const BlockRun& run, size_t width)
 size_t InputRuns(const GradientWork& work, const BlockRun& run) {
   size_t count = 0;
   for (size_t p = 0; p < work.plan.batch; ++p) {
-    const size_t first = work.sequences.First(work.plan, p), end = first + LengthOf(work, p);
+    const size_t first = work.sequences.FirstRow(work.plan, p), end = first + RowsOf(work, p);
     for (size_t row = first; row < end;) {
       const size_t next = StretchEnd(work, p, row, end);
       work.scratch.runs[count++] = {InputRow(work, p, row), KeptRow(work, p, row, run), next - row};
@@ -140,7 +140,7 @@ Product ProductOf(const InputProduct& input) {
 void InputGradientOfSequence(const GradientWork& work, const PackedBlocks& kernel, size_t p, float* target,
                              bool accumulate) {
   const RecurrencePlan& plan = work.plan;
-  const size_t first = work.sequences.First(plan, p), end = first + LengthOf(work, p);
+  const size_t first = work.sequences.FirstRow(plan, p), end = first + RowsOf(work, p);
   if (!accumulate && end - first < plan.steps) std::fill_n(target, plan.steps * plan.inputs, 0.0f);
   for (int run = 0; run < kernel.count; ++run) {
     for (size_t row = first; row < end;) {
@@ -275,11 +275,11 @@ void ComputeRecurrentKernelGradient(const GradientWork& work, float* gradient) {
       row_runs = GatheredRuns(work, runs[i], plan.padded);
     } else {
       for (size_t p = 0; p < plan.batch; ++p) {
-        // The state before the first step is zero: its row adds nothing.
-        const size_t length = LengthOf(work, p), rows = length > 0 ? length - 1 : 0;
-        const size_t first = work.sequences.First(plan, p) + (plan.shape.reverse ? 0 : 1);
+        // The state before turn 0 is zero: its row adds nothing.
+        const size_t zero = RowsOf(work, p) > 0 && work.sequences.FirstTurn(plan, p) == 0 ? 1 : 0;
+        const size_t first = work.sequences.FirstRow(plan, p) + (plan.shape.reverse ? 0 : zero);
         work.scratch.runs[p] = {work.cache.h + p * plan.state_stride + (first + shift) * plan.padded,
-                                KeptRow(work, p, first, runs[i]), rows};
+                                KeptRow(work, p, first, runs[i]), RowsOf(work, p) - zero};
       }
     }
     SumProducts(work, row_runs, plan.padded, plan.kept_width, plan.units, runs[i], plan.full_blocks, gradient);
