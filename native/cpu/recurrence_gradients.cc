@@ -2,10 +2,15 @@
 
 #include <algorithm>
 
+#include "cpu/memory_operations.h"
+#include "cpu/parallel_range.h"
 #include "cpu/recurrence_rows.h"
 
 namespace slim {
 namespace {
+
+// Floats of rows that a task adds up.
+constexpr size_t kTaskFloats = size_t{1} << 14;
 
 size_t RowsOf(const GradientWork& work, size_t p) { return work.sequences.Rows(work.plan, p); }
 
@@ -174,20 +179,18 @@ void InputGradientOfSequence(const GradientWork& work, const PackedBlocks& kerne
 }
 
 void ClearTable(const GradientWork& work, float* table) {
-  constexpr size_t kTaskFloats = size_t{1} << 16;
-  const size_t count = static_cast<size_t>(work.input.vocabulary) * work.plan.inputs;
-  work.pool.ParallelFor((count + kTaskFloats - 1) / kTaskFloats, [&](size_t task, int) {
-    const size_t begin = task * kTaskFloats;
-    std::fill_n(table + begin, std::min(kTaskFloats, count - begin), 0.0f);
-  });
+  Zero(work.pool, table, static_cast<size_t>(work.input.vocabulary) * work.plan.inputs * sizeof(float));
 }
 
 // The table's rows of the distinct tokens += rows [distinct, inputs].
 void AddToTable(const GradientWork& work, const TokenFold& fold, const float* rows, float* table) {
-  for (size_t slot = 0; slot < fold.Count(); ++slot) {
-    AddRow(work.plan.inputs, rows + slot * work.plan.inputs,
-           table + static_cast<size_t>(fold.tokens[slot]) * work.plan.inputs);
-  }
+  const size_t inputs = work.plan.inputs;
+  const size_t task_rows = std::max<size_t>(kTaskFloats / inputs, 1);
+  ParallelRange(work.pool, fold.Count(), task_rows, [&](size_t begin, size_t end) {
+    for (size_t slot = begin; slot < end; ++slot) {
+      AddRow(inputs, rows + slot * inputs, table + static_cast<size_t>(fold.tokens[slot]) * inputs);
+    }
+  });
 }
 
 // By distinct token: the gradients of its positions are summed first and meet the products once.
@@ -203,10 +206,8 @@ void ComputeFoldedGradients(const GradientWork& work, float* kernel_gradient, co
     SumByToken(plan, fold, rows, scratch.folded + runs[i].packed * plan.padded, plan.input_width, work.pool);
   }
   if (kernel_gradient != nullptr) {
-    for (size_t slot = 0; slot < fold.Count(); ++slot) {
-      std::copy_n(work.input.table + static_cast<size_t>(fold.tokens[slot]) * plan.inputs, plan.inputs,
-                  scratch.gathered + slot * plan.inputs);
-    }
+    GatherRows(work.pool, work.input.table, plan.inputs * sizeof(float), fold.tokens,
+               static_cast<int64_t>(fold.Count()), scratch.gathered);
     for (int i = 0; i < count; ++i) {
       scratch.runs[0] = {scratch.gathered, scratch.folded + runs[i].packed * plan.padded, fold.Count()};
       SumProducts(work, 1, plan.inputs, plan.input_width, plan.inputs, runs[i], plan.input_blocks, kernel_gradient);
