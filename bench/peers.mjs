@@ -67,10 +67,12 @@ for (const name of chosen) {
   process.exit(2);
 }
 
+/** Those of one thread and of all. Measured anew for each comparison, since a machine's clock rate drifts. */
 async function measuredCeilings(programs) {
   const counts = threads === 1 ? '1' : `1,${threads}`;
   const { stdout } = await promisify(execFile)(programs.ceilings, ['--threads', counts]);
-  return JSON.parse(stdout);
+  const { target, ceilings } = JSON.parse(stdout);
+  return { target, ceilings, ceiling: ceilings.at(-1) };
 }
 
 /** Functions that begin a contestant each. */
@@ -100,11 +102,12 @@ async function measureSections(context) {
     const before = await busyShare();
     const begun = Date.now();
     try {
-      const result = await measure(context);
+      const { ceilings, ceiling } = await measuredCeilings(context.programs);
+      const result = await measure({ ...context, ceilings, ceiling });
       const seconds = Math.round((Date.now() - begun) / 1000);
       const usedByOthers = Math.max(before, await busyShare());
       const date = new Date(begun).toISOString().slice(0, 10);
-      sections[name] = { title, date, rounds, threads, usedByOthers, seconds, ceiling: context.ceiling, ...result };
+      sections[name] = { title, date, rounds, threads, usedByOthers, seconds, ceiling, ...result };
       console.log(`\n${title} (${seconds} s; others used ${Math.round(100 * usedByOthers)} % of the machine)`);
       for (const group of result.groups) console.log(`\n${group.title}\n\n${groupTable(group)}`);
     } catch (error) {
@@ -135,12 +138,10 @@ async function compare() {
   const contestants = { ours: start.ours(), torch: start.torch(), keras: start.keras() };
   const versions = {};
   for (const contestant of Object.values(contestants)) Object.assign(versions, await contestant.call('describe'));
-  const { target, ceilings } = await measuredCeilings(programs);
-  console.log(`${target}; ceilings: ${JSON.stringify(ceilings)}`);
+  const { target } = await measuredCeilings(programs);
 
   const context = {
-    ...{ ...contestants, start, programs, scratch, rounds, samples, threads, ceilings },
-    ceiling: ceilings.at(-1),
+    ...{ ...contestants, start, programs, scratch, rounds, samples, threads },
     data: dataFolder(options.data),
     progress: showProgress,
   };

@@ -21,14 +21,13 @@ const PACKED_ROUNDS = 3;
 /** The archive, or undefined where it is missing. */
 export const needs = ({ data }) => dataFile(data, join('imdb', 'aclImdb_labelled.tar.gz'));
 
-/** Writes the batches of each size to a folder of its own. */
-export async function writeReviews(context) {
-  context.reviews ??= (await reviewBatches(needs(context), SIZES)).map((ids, i) => {
+/** The batches of each size, in a folder of their own. */
+async function writeReviews(context) {
+  return (await reviewBatches(needs(context), SIZES)).map((ids, i) => {
     const folder = join(context.scratch, `reviews-${SIZES[i].batch}`);
     writeArrays(folder, { ids });
     return { folder, ids, size: SIZES[i] };
   });
-  return context.reviews;
 }
 
 export async function measure(context) {

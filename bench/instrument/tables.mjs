@@ -61,15 +61,22 @@ function rooflines(sections) {
     { head: 'goal', text: ({ goal }) => String(goal) },
     { head: 'score at the ceilings', text: ({ atCeiling }) => atCeiling.toFixed(2) },
   ];
-  const { gflops, gigabytes, activations, threads } = missed[0].ceiling;
+  const named = new Map(missed.map(({ section, ceiling }) => [section, ceilingText(ceiling)]));
   return [
     '### Rows that miss their goal, and their rooflines',
-    `Ceilings measured in the same run, ${threads} threads: ${number(gflops)} GF/s of multiply-adds in registers, ` +
-      `${number(gigabytes)} GB/s from memory, ${number(activations)} · 10⁹ activations a second. "Score at the ceilings" is ` +
-      'what an implementation would score that takes no longer than the machine must; where it lies below the goal, the ' +
-      'goal is out of reach on this machine.',
+    'Ceilings, measured just before each comparison: ' +
+      `${[...named].map(([section, text]) => `${text} (${section})`).join('; ')}. "Score at the ceilings" is what an ` +
+      'implementation would score that takes no longer than the machine must; where it lies below the goal, the goal is ' +
+      'out of reach on this machine.',
     markdown(columns, missed),
   ];
+}
+
+function ceilingText({ threads, gflops, gigabytes, activations }) {
+  return (
+    `${number(gflops)} GF/s of multiply-adds in registers, ${number(gigabytes)} GB/s from memory, ` +
+    `${number(activations)} · 10⁹ activations a second on ${threads} threads`
+  );
 }
 
 function reached({ score, goal }, atMost) {
