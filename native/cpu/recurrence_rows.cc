@@ -15,7 +15,7 @@ struct RowsTable {
   void (*multiply)(size_t count, const float* a, const float* b, float* product);
   void (*multiply_add)(size_t count, const float* a, const float* b, float* sum);
   void (*add)(size_t count, const float* a, float* sum);
-  void (*sum)(const PositionedRows& rows, const int32_t* positions, size_t position_count, size_t count, float* sum);
+  void (*add_rows)(const float* const* rows, size_t row_count, size_t count, float* sum);
   void (*factors)(const RandomStream& stream, float rate, uint64_t first, size_t count, float* factors);
 };
 }  // namespace slim
@@ -56,33 +56,25 @@ void Add(size_t count, const float* a, float* sum) {
   }
 }
 
-const float* RowAt(const PositionedRows& rows, int32_t position) {
-  const size_t at = static_cast<size_t>(position);
-  return rows.values + at / rows.steps * rows.sequence_stride + at % rows.steps * rows.row_stride;
-}
-
 // kVectors vectors of the sum stay in registers.
 template <int kVectors>
-void SumStrip(const PositionedRows& rows, const int32_t* positions, size_t position_count, size_t at, float* sum) {
+HWY_INLINE void AddStrip(const float* const* rows, size_t row_count, size_t at, float* sum) {
   Floats sums[kVectors];
-  for (int j = 0; j < kVectors; ++j) sums[j] = hn::Zero(kFloats);
-  for (size_t k = 0; k < position_count; ++k) {
-    const float* row = RowAt(rows, positions[k]) + at;
+  for (int j = 0; j < kVectors; ++j) sums[j] = hn::LoadU(kFloats, sum + at + j * kLanes);
+  for (size_t k = 0; k < row_count; ++k) {
     HWY_UNROLL(8)
-    for (int j = 0; j < kVectors; ++j) sums[j] = hn::Add(sums[j], hn::LoadU(kFloats, row + j * kLanes));
+    for (int j = 0; j < kVectors; ++j) sums[j] = hn::Add(sums[j], hn::LoadU(kFloats, rows[k] + at + j * kLanes));
   }
   for (int j = 0; j < kVectors; ++j) hn::StoreU(sums[j], kFloats, sum + at + j * kLanes);
 }
 
-void SumOfRows(const PositionedRows& rows, const int32_t* positions, size_t position_count, size_t count, float* sum) {
+void AddRows(const float* const* rows, size_t row_count, size_t count, float* sum) {
   size_t at = 0;
-  for (; at + 8 * kLanes <= count; at += 8 * kLanes) SumStrip<8>(rows, positions, position_count, at, sum);
-  for (; at + kLanes <= count; at += kLanes) SumStrip<1>(rows, positions, position_count, at, sum);
+  for (; at + 8 * kLanes <= count; at += 8 * kLanes) AddStrip<8>(rows, row_count, at, sum);
+  for (; at + kLanes <= count; at += kLanes) AddStrip<1>(rows, row_count, at, sum);
   if (at == count) return;
-  Floats last = hn::Zero(kFloats);
-  for (size_t k = 0; k < position_count; ++k) {
-    last = hn::Add(last, LoadFirst(RowAt(rows, positions[k]) + at, count - at));
-  }
+  Floats last = LoadFirst(sum + at, count - at);
+  for (size_t k = 0; k < row_count; ++k) last = hn::Add(last, LoadFirst(rows[k] + at, count - at));
   StoreFirst(last, sum + at, count - at);
 }
 
@@ -104,7 +96,7 @@ void Factors(const RandomStream& stream, float rate, uint64_t first, size_t coun
 }  // namespace
 
 extern const RowsTable kRowsTable;
-const RowsTable kRowsTable = {Multiply, MultiplyAdd, Add, SumOfRows, Factors};
+const RowsTable kRowsTable = {Multiply, MultiplyAdd, Add, AddRows, Factors};
 
 }  // namespace slim::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -124,8 +116,8 @@ void MultiplyAddRow(size_t count, const float* a, const float* b, float* sum) {
 
 void AddRow(size_t count, const float* a, float* sum) { ChosenRowsTable().add(count, a, sum); }
 
-void SumRows(const PositionedRows& rows, const int32_t* positions, size_t position_count, size_t count, float* sum) {
-  ChosenRowsTable().sum(rows, positions, position_count, count, sum);
+void AddRows(const float* const* rows, size_t row_count, size_t count, float* sum) {
+  ChosenRowsTable().add_rows(rows, row_count, count, sum);
 }
 
 void DropoutFactors(const RandomStream& stream, float rate, uint64_t first, size_t count, float* factors) {
