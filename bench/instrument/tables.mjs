@@ -20,7 +20,7 @@ export function resultsTables({ machine, versions, sections }) {
 }
 
 function sectionText({ title, about, date, rounds, threads, usedByOthers, groups }) {
-  const measured = `${date}, ${rounds} rounds, ${threads} threads, ${percent(usedByOthers)} of the machine used by others. ${about}`;
+  const measured = `${date}, ${counted(rounds, 'round')}, ${counted(threads, 'thread')}, ${percent(usedByOthers)} of the machine used by others. ${about}`;
   return [`### ${title}`, measured, ...groups.flatMap((group) => [`**${group.title}**`, groupTable(group)])];
 }
 
@@ -75,7 +75,7 @@ function rooflines(sections) {
 function ceilingText({ threads, gflops, gigabytes, activations }) {
   return (
     `${number(gflops)} GF/s of multiply-adds in registers, ${number(gigabytes)} GB/s from memory, ` +
-    `${number(activations)} · 10⁹ activations a second on ${threads} threads`
+    `${number(activations)} · 10⁹ activations a second on ${counted(threads, 'thread')}`
   );
 }
 
@@ -104,4 +104,8 @@ function number(value) {
 
 function percent(part) {
   return `${Math.round(100 * part)} %`;
+}
+
+function counted(count, noun) {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
