@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { outputOf, root, statusOf } from './setup/command.mjs';
 
-const NATIVE_FOLDERS = ['native', 'test/native', 'bench/gemm'];
+const NATIVE_FOLDERS = ['native', 'test/native', 'bench'];
 
 /** The C++ files of the project, relative to its root; all of them, or those with one of the endings. */
 export function nativeFiles(endings = ['.cc', '.h']) {
