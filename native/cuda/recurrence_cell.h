@@ -1,0 +1,170 @@
+#pragma once
+
+#include <cstdint>
+
+#include "backend.h"
+#include "cell.h"
+
+/// One unit of one sequence at one step, as all kernels of the recurrence compute it. The formulas are cell.h's.
+namespace slim::cuda {
+
+/// What the kernels know of the cell. Arrays are by block; positions are -1 where the block lacks the term.
+struct CellPlan {
+  Activation activation = Activation::kTanh;
+  Activation gate_activation = Activation::kSigmoid;
+  bool constant[kBlocks] = {};
+  bool fixed[kBlocks] = {};   // the value depends on neither sequence nor step: a constant, or a gate of a bias alone
+  float value[kBlocks] = {};  // of constants
+  int8_t input[kBlocks] = {-1, -1, -1, -1};     // position in the packed kernel
+  int8_t full[kBlocks] = {-1, -1, -1, -1};      // in the packed recurrent kernel
+  int8_t diagonal[kBlocks] = {-1, -1, -1, -1};  // in the packed diagonals
+  int8_t bias[kBlocks] = {-1, -1, -1, -1};      // in the packed bias
+  int8_t kept[kBlocks] = {-1, -1, -1, -1};      // place in a kept row
+};
+
+/// The usual pair of activations, known to the compiler.
+struct TanhAndSigmoid {
+  __device__ explicit TanhAndSigmoid(const CellPlan&) {}
+  __device__ float State(float x) const { return Activate(Activation::kTanh, x); }
+  __device__ float Gate(float x) const { return Activate(Activation::kSigmoid, x); }
+  __device__ float StateSlope(float y) const { return ActivationSlope(Activation::kTanh, y); }
+  __device__ float GateSlope(float y) const { return ActivationSlope(Activation::kSigmoid, y); }
+};
+
+/// Any pair without softmax.
+struct AnyActivations {
+  Activation state, gate;
+
+  __device__ explicit AnyActivations(const CellPlan& cell) : state(cell.activation), gate(cell.gate_activation) {}
+  __device__ float State(float x) const { return Activate(state, x); }
+  __device__ float Gate(float x) const { return Activate(gate, x); }
+  __device__ float StateSlope(float y) const { return ActivationSlope(state, y); }
+  __device__ float GateSlope(float y) const { return ActivationSlope(gate, y); }
+};
+
+/// The parameters of one unit, with the factors of recurrent dropout of its sequence.
+struct Unit {
+  float bias[kBlocks];       // 0 where there is none
+  float diagonal[kBlocks];   // times the factor; 0 where there is none
+  BlockValues<float> value;  // of fixed blocks
+};
+
+/// Where a unit's parameters lie.
+struct UnitWeights {
+  const float* diagonal;  // [DiagonalBlocks, n]
+  const float* bias;      // [BiasBlocks * n]
+  const float* factors;   // [B, 4, n] of recurrent dropout, or null
+  int64_t units;
+};
+
+template <class Activations>
+__device__ inline Unit LoadUnit(const CellPlan& cell, const Activations& activations, const UnitWeights& weights,
+                                int64_t sequence, int64_t j) {
+  Unit unit;
+#pragma unroll
+  for (int k = 0; k < kBlocks; ++k) {
+    unit.bias[k] = cell.bias[k] < 0 ? 0.0f : weights.bias[cell.bias[k] * weights.units + j];
+    unit.diagonal[k] = cell.diagonal[k] < 0 ? 0.0f : weights.diagonal[cell.diagonal[k] * weights.units + j];
+    if (weights.factors != nullptr) unit.diagonal[k] *= weights.factors[(sequence * kBlocks + k) * weights.units + j];
+    unit.value[k] = cell.constant[k] ? cell.value[k] : k == kCandidate ? 0.0f : activations.Gate(unit.bias[k]);
+  }
+  return unit;
+}
+
+/// Values of the blocks from the sums of their input and full recurrent products, 0 where a block has neither.
+template <class Activations>
+__device__ inline BlockValues<float> ValuesOf(const CellPlan& cell, const Activations& activations, const Unit& unit,
+                                              const BlockValues<float>& products, float h_before) {
+  BlockValues<float> values;
+#pragma unroll
+  for (int k = 0; k < kBlocks; ++k) {
+    if (cell.fixed[k]) {
+      values[k] = unit.value[k];
+      continue;
+    }
+    const float a = unit.diagonal[k] * h_before + (unit.bias[k] + products[k]);
+    values[k] = k == kCandidate ? activations.State(a) : activations.Gate(a);
+  }
+  return values;
+}
+
+/// The same in the backward pass: blocks that were kept have their values in `kept`, the others see at most a bias and
+/// a diagonal and are computed again.
+template <class Activations>
+__device__ inline BlockValues<float> ValuesAgain(const CellPlan& cell, const Activations& activations, const Unit& unit,
+                                                 const BlockValues<float>& kept, float h_before) {
+  BlockValues<float> values;
+#pragma unroll
+  for (int k = 0; k < kBlocks; ++k) {
+    if (cell.fixed[k]) {
+      values[k] = unit.value[k];
+    } else if (cell.kept[k] >= 0) {
+      values[k] = kept[k];
+    } else {
+      const float a = unit.diagonal[k] * h_before + unit.bias[k];
+      values[k] = k == kCandidate ? activations.State(a) : activations.Gate(a);
+    }
+  }
+  return values;
+}
+
+/// The gradients of the blocks' pre-activations (0 for constants), from dh of the state after the step; dc becomes
+/// the gradient of c before it.
+template <class Activations>
+__device__ inline BlockValues<float> StepGradients(const CellPlan& cell, const Activations& activations,
+                                                   const BlockValues<float>& values, float c_before, float dh,
+                                                   float& dc) {
+  const float activated = activations.State(NextState(values, c_before));
+  const float dc_after = dc + dh * values[kOutputGate] * activations.StateSlope(activated);
+  BlockValues<float> da = BlockGradients(values, c_before, activated, dh, dc_after);
+#pragma unroll
+  for (int k = 0; k < kBlocks; ++k) {
+    const float slope = k == kCandidate ? activations.StateSlope(values[k]) : activations.GateSlope(values[k]);
+    da[k] = cell.constant[k] ? 0.0f : da[k] * slope;
+  }
+  dc = dc_after * values[kForgetGate];
+  return da;
+}
+
+/// A sum over many steps whose error does not grow with their number (Kahan, "Further remarks on reducing truncation
+/// errors", 1965).
+struct LongSum {
+  float sum = 0.0f;
+  float lost = 0.0f;
+
+  __device__ void Add(float x) {
+    const float y = x - lost;
+    const float next = sum + y;
+    lost = (next - sum) - y;
+    sum = next;
+  }
+  __device__ double Total() const { return static_cast<double>(sum) - static_cast<double>(lost); }
+};
+
+/// What one sequence adds to the gradients of a unit's bias and diagonals.
+struct UnitSums {
+  LongSum bias[kBlocks], diagonal[kBlocks];
+
+  __device__ void Add(const CellPlan& cell, const BlockValues<float>& da, float h_before) {
+#pragma unroll
+    for (int k = 0; k < kBlocks; ++k) {
+      if (cell.bias[k] >= 0) bias[k].Add(da[k]);
+      if (cell.diagonal[k] >= 0) diagonal[k].Add(da[k] * h_before);
+    }
+  }
+
+  /// To `sums` [BiasBlocks + DiagonalBlocks, n] of the sequence.
+  __device__ void Store(const CellPlan& cell, const UnitWeights& weights, int bias_blocks, int64_t sequence, int64_t j,
+                        double* sums) const {
+#pragma unroll
+    for (int k = 0; k < kBlocks; ++k) {
+      if (cell.bias[k] >= 0) sums[cell.bias[k] * weights.units + j] = bias[k].Total();
+      if (cell.diagonal[k] < 0) continue;
+      const double factor =
+          weights.factors == nullptr ? 1.0 : weights.factors[(sequence * kBlocks + k) * weights.units + j];
+      sums[(bias_blocks + cell.diagonal[k]) * weights.units + j] = diagonal[k].Total() * factor;
+    }
+  }
+};
+
+}  // namespace slim::cuda

@@ -1,0 +1,252 @@
+#include "cuda/recurrence_scan.h"
+
+#include "cuda/context.h"
+#include "cuda/launch.h"
+
+namespace slim::cuda {
+namespace {
+
+// Few, so that the threads of small batches spread over all multiprocessors.
+constexpr int kThreads = 64;
+
+// Blocks whose values are read at each turn: the candidate alone, or any.
+template <int kRead>
+__device__ constexpr int ReadBlock(int i) {
+  return kRead == 1 ? static_cast<int>(kCandidate) : i;
+}
+
+// Turns of a stretch. Reading runs one stretch ahead of the computation, what it needs to know two and three.
+template <int kRead>
+constexpr int kStretch = kRead == 1 ? 8 : 4;
+
+// The turns [first, first + kStretch) of a walk forwards, or those down from `first` of a walk back.
+template <int kTurns>
+struct Times {
+  int at[kTurns];
+};
+
+template <int kTurns>
+__device__ inline Times<kTurns> LoadTimes(const Walk& walk, int64_t b, int turns, int first, int direction) {
+  Times<kTurns> times;
+#pragma unroll
+  for (int i = 0; i < kTurns; ++i) {
+    const int turn = first + i * direction;
+    times.at[i] = turn >= 0 && turn < turns ? walk.Time(b, turn) : -1;
+  }
+  return times;
+}
+
+template <int kTurns>
+__device__ inline Times<kTurns> LoadIndices(const InputProducts& products, int64_t first_position,
+                                            const Times<kTurns>& times) {
+  if (products.index == nullptr) return times;
+  Times<kTurns> indices;
+#pragma unroll
+  for (int i = 0; i < kTurns; ++i) {
+    indices.at[i] = times.at[i] < 0 ? -1 : products.index[first_position + times.at[i]];
+  }
+  return indices;
+}
+
+template <int kRead, int kTurns>
+struct Products {
+  float at[kTurns][kRead];
+};
+
+template <int kRead, int kTurns>
+__device__ inline Products<kRead, kTurns> LoadProducts(const InputProducts& products, int64_t units, int64_t j,
+                                                       int64_t first_position, const Times<kTurns>& indices) {
+  Products<kRead, kTurns> loaded;
+  const int64_t first = products.index == nullptr ? first_position : 0;
+#pragma unroll
+  for (int i = 0; i < kTurns; ++i) {
+    const float* row = products.rows + (first + indices.at[i]) * products.width + j;
+#pragma unroll
+    for (int r = 0; r < kRead; ++r) {
+      const int place = products.place[ReadBlock<kRead>(r)];
+      loaded.at[i][r] = indices.at[i] >= 0 && place >= 0 ? row[place * units] : 0.0f;
+    }
+  }
+  return loaded;
+}
+
+template <class Activations, int kRead>
+__global__ void __launch_bounds__(kThreads) ScanForwardKernel(ScanForwardOperands operands) {
+  constexpr int kTurns = kStretch<kRead>;
+  const Walk& walk = operands.walk;
+  const CellPlan& cell = operands.cell;
+  const KeptRows& kept = operands.kept;
+  const int64_t units = operands.weights.units;
+  const int64_t index = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
+  if (index >= walk.batch * units) return;
+  const int64_t b = walk.Sequence(index / units), j = index % units;
+  const int64_t first_position = b * walk.steps;
+  const int turns = walk.Turns(b);
+  const Activations activations(cell);
+  const Unit unit = LoadUnit(cell, activations, operands.weights, b, j);
+
+  Times<kTurns> times = LoadTimes<kTurns>(walk, b, turns, 0, 1);
+  Times<kTurns> next_times = LoadTimes<kTurns>(walk, b, turns, kTurns, 1);
+  Times<kTurns> later_times = LoadTimes<kTurns>(walk, b, turns, 2 * kTurns, 1);
+  Times<kTurns> next_indices = LoadIndices(operands.products, first_position, next_times);
+  Products<kRead, kTurns> products = LoadProducts<kRead, kTurns>(
+      operands.products, units, j, first_position, LoadIndices(operands.products, first_position, times));
+  float h = 0.0f, c = 0.0f;
+  for (int first = 0; first < turns; first += kTurns) {
+    const Products<kRead, kTurns> next_products =
+        LoadProducts<kRead, kTurns>(operands.products, units, j, first_position, next_indices);
+    const Times<kTurns> later_indices = LoadIndices(operands.products, first_position, later_times);
+    const Times<kTurns> last_times = LoadTimes<kTurns>(walk, b, turns, first + 3 * kTurns, 1);
+#pragma unroll
+    for (int i = 0; i < kTurns; ++i) {
+      if (first + i >= turns) break;
+      BlockValues<float> sums = {};
+#pragma unroll
+      for (int r = 0; r < kRead; ++r) sums[ReadBlock<kRead>(r)] = products.at[i][r];
+      const BlockValues<float> values = ValuesOf(cell, activations, unit, sums, h);
+      const int64_t position = first_position + times.at[i];
+      if (kept.KeepsStates()) {
+        kept.SetStates(position, units, j, c, h);
+#pragma unroll
+        for (int r = 0; r < kRead; ++r) {
+          const int block = ReadBlock<kRead>(r);
+          if (cell.kept[block] < 0) continue;
+          kept.values[position * kept.width + cell.kept[block] * units + j] = values[block];
+        }
+      }
+      c = NextState(values, c);
+      h = Output(values, activations.State(c));
+      if (operands.output.sequences) operands.output.At(walk, b, times.at[i])[j] = h;
+    }
+    products = next_products;
+    times = next_times;
+    next_times = later_times;
+    later_times = last_times;
+    next_indices = later_indices;
+  }
+  if (!operands.output.sequences) operands.output.At(walk, b, 0)[j] = h;
+}
+
+template <int kRead, int kTurns>
+struct KeptSteps {
+  float values[kTurns][kRead];
+  float c_before[kTurns], h_before[kTurns], dh[kTurns];
+};
+
+template <int kRead, int kTurns>
+__device__ inline KeptSteps<kRead, kTurns> LoadSteps(const ScanBackwardOperands& operands, int64_t b, int64_t j,
+                                                     const Times<kTurns>& times) {
+  KeptSteps<kRead, kTurns> steps;
+  const Walk& walk = operands.walk;
+  const KeptRows& kept = operands.kept;
+  const int64_t units = operands.weights.units;
+#pragma unroll
+  for (int i = 0; i < kTurns; ++i) {
+    const bool there = times.at[i] >= 0;
+    const int64_t position = b * walk.steps + times.at[i];
+    steps.c_before[i] = there ? kept.c_before[position * units + j] : 0.0f;
+    steps.h_before[i] = there && kept.h_before != nullptr ? kept.h_before[position * units + j] : 0.0f;
+    steps.dh[i] = there && operands.doutput.sequences ? operands.doutput.At(walk, b, times.at[i])[j] : 0.0f;
+#pragma unroll
+    for (int r = 0; r < kRead; ++r) {
+      const int place = operands.cell.kept[ReadBlock<kRead>(r)];
+      steps.values[i][r] = there && place >= 0 ? kept.values[position * operands.kept.width + place * units + j] : 0.0f;
+    }
+  }
+  return steps;
+}
+
+template <class Activations, int kRead>
+__global__ void __launch_bounds__(kThreads) ScanBackwardKernel(ScanBackwardOperands operands) {
+  constexpr int kTurns = kStretch<kRead>;
+  const Walk& walk = operands.walk;
+  const CellPlan& cell = operands.cell;
+  const int64_t units = operands.weights.units;
+  const int64_t index = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
+  if (index >= walk.batch * units) return;
+  const int64_t b = walk.Sequence(index / units), j = index % units;
+  const int turns = walk.Turns(b);
+  const Activations activations(cell);
+  const Unit unit = LoadUnit(cell, activations, operands.weights, b, j);
+
+  const int last = turns - 1;
+  Times<kTurns> times = LoadTimes<kTurns>(walk, b, turns, last, -1);
+  Times<kTurns> next_times = LoadTimes<kTurns>(walk, b, turns, last - kTurns, -1);
+  KeptSteps<kRead, kTurns> steps = LoadSteps<kRead, kTurns>(operands, b, j, times);
+  float dh = operands.doutput.sequences ? 0.0f : operands.doutput.At(walk, b, 0)[j];
+  float dc = 0.0f;
+  UnitSums sums;
+  for (int first = last; first >= 0; first -= kTurns) {
+    const KeptSteps<kRead, kTurns> next_steps = LoadSteps<kRead, kTurns>(operands, b, j, next_times);
+    const Times<kTurns> later_times = LoadTimes<kTurns>(walk, b, turns, first - 2 * kTurns, -1);
+#pragma unroll
+    for (int i = 0; i < kTurns; ++i) {
+      if (first - i < 0) break;
+      BlockValues<float> kept = {};
+#pragma unroll
+      for (int r = 0; r < kRead; ++r) kept[ReadBlock<kRead>(r)] = steps.values[i][r];
+      const float h_before = steps.h_before[i];
+      const BlockValues<float> values = ValuesAgain(cell, activations, unit, kept, h_before);
+      const BlockValues<float> da =
+          StepGradients(cell, activations, values, steps.c_before[i], dh + steps.dh[i], dc);
+      sums.Add(cell, da, h_before);
+      const int64_t position = b * walk.steps + times.at[i];
+#pragma unroll
+      for (int r = 0; r < kRead; ++r) {
+        const int block = ReadBlock<kRead>(r);
+        if (cell.kept[block] < 0) continue;
+        operands.kept.values[position * operands.kept.width + cell.kept[block] * units + j] = da[block];
+      }
+      dh = 0.0f;
+#pragma unroll
+      for (int k = 0; k < kBlocks; ++k) dh += unit.diagonal[k] * da[k];
+    }
+    steps = next_steps;
+    times = next_times;
+    next_times = later_times;
+  }
+  sums.Store(cell, operands.weights, operands.bias_blocks, b, j, operands.sums + b * operands.sum_blocks * units);
+}
+
+// Whether no block but the candidate is read.
+bool ReadsCandidateAlone(const CellPlan& cell) {
+  for (int k = 0; k < kBlocks; ++k) {
+    if (k != kCandidate && cell.kept[k] >= 0) return false;
+  }
+  return true;
+}
+
+bool IsTanhAndSigmoid(const CellPlan& cell) {
+  return cell.activation == Activation::kTanh && cell.gate_activation == Activation::kSigmoid;
+}
+
+template <class Operands>
+void LaunchScan(CudaContext& context, const RecurrencePlan& plan, void (*kernel)(Operands), const Operands& operands) {
+  const int64_t blocks = (plan.batch * plan.units + kThreads - 1) / kThreads;
+  Launch(kernel, LaunchShape{.grid = dim3(static_cast<unsigned>(blocks)), .block = dim3(kThreads)}, context.stream(),
+         operands);
+}
+
+}  // namespace
+
+bool ScanServes(const RecurrencePlan& plan) {
+  return plan.full_blocks == 0 && plan.cell.activation != Activation::kSoftmax;
+}
+
+void ScanForward(CudaContext& context, const RecurrencePlan& plan, const ScanForwardOperands& operands) {
+  const bool usual = IsTanhAndSigmoid(plan.cell);
+  const auto kernel = ReadsCandidateAlone(plan.cell)
+                          ? (usual ? ScanForwardKernel<TanhAndSigmoid, 1> : ScanForwardKernel<AnyActivations, 1>)
+                          : (usual ? ScanForwardKernel<TanhAndSigmoid, 4> : ScanForwardKernel<AnyActivations, 4>);
+  LaunchScan(context, plan, kernel, operands);
+}
+
+void ScanBackward(CudaContext& context, const RecurrencePlan& plan, const ScanBackwardOperands& operands) {
+  const bool usual = IsTanhAndSigmoid(plan.cell);
+  const auto kernel = ReadsCandidateAlone(plan.cell)
+                          ? (usual ? ScanBackwardKernel<TanhAndSigmoid, 1> : ScanBackwardKernel<AnyActivations, 1>)
+                          : (usual ? ScanBackwardKernel<TanhAndSigmoid, 4> : ScanBackwardKernel<AnyActivations, 4>);
+  LaunchScan(context, plan, kernel, operands);
+}
+
+}  // namespace slim::cuda

@@ -1,0 +1,539 @@
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+
+#include "emulation/failure.h"
+#include "emulation/grid.h"
+#include "emulation/state.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/common_interface_defs.h>
+#endif
+
+namespace emulated {
+namespace {
+
+using Lock = std::lock_guard<std::recursive_mutex>;
+
+struct ErrorText {
+  cudaError_t error;
+  const char* name;
+  const char* text;
+};
+
+constexpr ErrorText kErrors[] = {
+    {cudaSuccess, "cudaSuccess", "no error"},
+    {cudaErrorInvalidValue, "cudaErrorInvalidValue", "invalid argument"},
+    {cudaErrorMemoryAllocation, "cudaErrorMemoryAllocation", "out of memory"},
+    {cudaErrorInvalidConfiguration, "cudaErrorInvalidConfiguration", "invalid configuration argument"},
+    {cudaErrorInvalidDevice, "cudaErrorInvalidDevice", "invalid device ordinal"},
+    {cudaErrorInvalidResourceHandle, "cudaErrorInvalidResourceHandle", "invalid resource handle"},
+    {cudaErrorNotReady, "cudaErrorNotReady", "device not ready"},
+    {cudaErrorLaunchFailure, "cudaErrorLaunchFailure", "unspecified launch failure"},
+    {cudaErrorCooperativeLaunchTooLarge, "cudaErrorCooperativeLaunchTooLarge", "too many blocks in cooperative launch"},
+    {cudaErrorNotSupported, "cudaErrorNotSupported", "operation not supported"},
+    {cudaErrorStreamCaptureUnsupported, "cudaErrorStreamCaptureUnsupported",
+     "operation not permitted when stream is capturing"},
+    {cudaErrorStreamCaptureInvalidated, "cudaErrorStreamCaptureInvalidated",
+     "operation failed due to a previous error during capture"},
+};
+
+const ErrorText* Find(cudaError_t error) {
+  const auto* found = std::find_if(std::begin(kErrors), std::end(kErrors), [&](auto& e) { return e.error == error; });
+  return found == std::end(kErrors) ? nullptr : found;
+}
+
+thread_local int current_device = 0;
+
+int64_t Count(const dim3& extent) { return int64_t{extent.x} * extent.y * extent.z; }
+
+// Without arguments, namespaces in front, and return type.
+std::string ShortName(std::string name) {
+  const size_t parenthesis = name.rfind('(');
+  if (parenthesis != std::string::npos && parenthesis > 0) name.resize(parenthesis);
+  for (const char* noise : {"(anonymous namespace)::", "slim::cuda::", "void "}) {
+    for (size_t at; (at = name.find(noise)) != std::string::npos;) name.erase(at, std::strlen(noise));
+  }
+  return name;
+}
+
+const std::string& NameOf(State& state, KernelAddress kernel) {
+  std::string& name = state.names[kernel];
+  if (!name.empty()) return name;
+  char text[512] = "a kernel";
+#if defined(__SANITIZE_ADDRESS__)
+  // The address sanitizer takes a return address, which lies behind the instruction meant.
+  __sanitizer_symbolize_pc(reinterpret_cast<char*>(kernel) + 1, "%f", text, sizeof(text));
+#endif
+  return name = ShortName(text);
+}
+
+struct CheckedLaunch {
+  GridLaunch launch;
+  cudaError_t error = cudaSuccess;
+};
+
+CheckedLaunch Check(State& state, const cudaLaunchConfig_t& configuration, KernelAddress kernel) {
+  CheckedLaunch checked;
+  GridLaunch& launch = checked.launch;
+  const Card& card = state.card;
+  launch.grid = configuration.gridDim;
+  launch.block = configuration.blockDim;
+  launch.shared_bytes = configuration.dynamicSmemBytes;
+  launch.capability = card.major * 10 + card.minor;
+  for (unsigned int i = 0; i < configuration.numAttrs; ++i) {
+    const cudaLaunchAttribute& attribute = configuration.attrs[i];
+    if (attribute.id == cudaLaunchAttributeCooperative) {
+      launch.cooperative = attribute.val.cooperative != 0;
+    } else {
+      launch.cluster = attribute.val.clusterDim.x;
+      if (attribute.val.clusterDim.y != 1 || attribute.val.clusterDim.z != 1) {
+        throw Failure("Clusters are emulated along x alone");
+      }
+    }
+  }
+  const FunctionSettings settings = state.functions[kernel];
+  const int64_t threads = Count(launch.block);
+  const dim3& grid = launch.grid;
+  const bool wrong_extent = Count(grid) <= 0 || threads <= 0 || threads > 1024 || launch.block.z > 64 ||
+                            grid.x > 0x7FFFFFFFu || grid.y > 65535 || grid.z > 65535;
+  const unsigned int most_blocks = settings.large_clusters ? 16 : 8;
+  const bool wrong_cluster = launch.cluster == 0 || grid.x % launch.cluster != 0 || launch.cluster > most_blocks;
+  if (wrong_extent || wrong_cluster) {
+    checked.error = cudaErrorInvalidConfiguration;
+  } else if (launch.shared_bytes > settings.dynamic_shared || launch.shared_bytes > card.shared_per_block) {
+    checked.error = cudaErrorInvalidValue;
+  } else if (launch.cluster > 1 && card.major < 9) {
+    checked.error = cudaErrorNotSupported;
+  } else {
+    const int per_multiprocessor = ResidentBlocks(card, threads, launch.shared_bytes);
+    const int64_t resident =
+        int64_t{per_multiprocessor} * std::max(0, card.multiprocessors - state.taken_multiprocessors);
+    if (per_multiprocessor == 0) checked.error = cudaErrorLaunchOutOfResources;
+    if (launch.cooperative && Count(grid) > resident) checked.error = cudaErrorCooperativeLaunchTooLarge;
+    const int64_t in_group = int64_t{per_multiprocessor} * card.multiprocessors_per_cluster_group;
+    if (launch.cluster > 1 && launch.cluster > in_group) checked.error = cudaErrorInvalidConfiguration;
+  }
+  return checked;
+}
+
+}  // namespace
+
+State& TheState() {
+  static auto* state = new State;
+  return *state;
+}
+
+cudaError_t Answer(cudaError_t error) {
+  if (error != cudaSuccess) TheState().last_error = error;
+  return error;
+}
+
+int ResidentBlocks(const Card& card, int64_t threads, size_t shared_bytes) {
+  // The driver keeps a kilobyte of a block's shared memory for itself.
+  constexpr size_t kReservedShared = 1024;
+  const int64_t by_threads = card.threads_per_multiprocessor / threads;
+  const int64_t by_registers = card.registers_per_multiprocessor / (threads * card.registers_per_thread);
+  const auto by_shared = static_cast<int64_t>(card.shared_per_multiprocessor / (shared_bytes + kReservedShared));
+  return static_cast<int>(
+      std::min({by_threads, by_registers, by_shared, static_cast<int64_t>(card.blocks_per_multiprocessor)}));
+}
+
+void Restart(const Card& card, uint64_t seed) {
+  State& state = TheState();
+  const Lock lock(state.mutex);
+  std::string left;
+  const auto note = [&](size_t count, const char* what) {
+    if (count > 0) left += " " + std::to_string(count) + " " + what;
+  };
+  note(state.memory.blocks(), "allocations");
+  note(state.pinned.size(), "allocations of host memory");
+  note(state.streams.size(), "streams");
+  note(state.events.size(), "events");
+  note(state.graphs.size() + state.execs.size(), "graphs");
+  for (const auto& [memory, bytes] : state.pinned) std::free(memory);
+  for (const cudaStream_t stream : state.streams) delete stream;
+  for (const cudaEvent_t event : state.events) delete event;
+  for (const cudaGraph_t graph : state.graphs) delete graph;
+  for (const cudaGraphExec_t exec : state.execs) delete exec;
+  state.pinned.clear();
+  state.streams.clear();
+  state.events.clear();
+  state.graphs.clear();
+  state.execs.clear();
+  state.functions.clear();
+  state.memory.Clear();
+  state.card = card;
+  state.random = Random(seed);
+  state.last_error = state.lost = cudaSuccess;
+  state.allocations_to_failure = state.launches_to_loss = 0;
+  state.allocations_fail = false;
+  state.taken_multiprocessors = 0;
+  state.counted = {};
+  if (!left.empty()) throw Failure("Not given back:" + left);
+}
+
+void Reseed(uint64_t seed) {
+  const Lock lock(TheState().mutex);
+  TheState().random = Random(seed);
+}
+
+void FailAllocations(int64_t count) {
+  const Lock lock(TheState().mutex);
+  TheState().allocations_to_failure = count;
+  TheState().allocations_fail = false;
+}
+
+void LoseDevice(int64_t count) {
+  const Lock lock(TheState().mutex);
+  TheState().launches_to_loss = count;
+}
+
+void TakeMultiprocessors(int count) {
+  const Lock lock(TheState().mutex);
+  TheState().taken_multiprocessors = count;
+}
+
+Statistics Counted() {
+  State& state = TheState();
+  const Lock lock(state.mutex);
+  state.counted.allocated = state.memory.allocated();
+  return state.counted;
+}
+
+// --- kernels ---------------------------------------------------------------------------------------------------------
+
+cudaError_t SetFunctionAttribute(KernelAddress kernel, cudaFuncAttribute attribute, int value) {
+  State& state = TheState();
+  const Lock lock(state.mutex);
+  if (state.lost != cudaSuccess) return Answer(state.lost);
+  FunctionSettings& settings = state.functions[kernel];
+  switch (attribute) {
+    case cudaFuncAttributeMaxDynamicSharedMemorySize:
+      if (value < 0 || static_cast<size_t>(value) > state.card.shared_per_block) return Answer(cudaErrorInvalidValue);
+      settings.dynamic_shared = static_cast<size_t>(value);
+      break;
+    case cudaFuncAttributeNonPortableClusterSizeAllowed:
+      settings.large_clusters = value != 0;
+      break;
+    case cudaFuncAttributePreferredSharedMemoryCarveout:
+      break;
+  }
+  return cudaSuccess;
+}
+
+cudaError_t GetFunctionAttributes(cudaFuncAttributes* attributes, KernelAddress kernel) {
+  State& state = TheState();
+  const Lock lock(state.mutex);
+  if (state.lost != cudaSuccess) return Answer(state.lost);
+  const Card& card = state.card;
+  *attributes = {};
+  attributes->numRegs = card.registers_per_thread;
+  attributes->maxThreadsPerBlock = std::min(1024, card.registers_per_multiprocessor / card.registers_per_thread);
+  attributes->maxDynamicSharedSizeBytes = static_cast<int>(state.functions[kernel].dynamic_shared);
+  return cudaSuccess;
+}
+
+cudaError_t GetFunctionName(const char** name, KernelAddress kernel) {
+  State& state = TheState();
+  const Lock lock(state.mutex);
+  *name = NameOf(state, kernel).c_str();
+  return cudaSuccess;
+}
+
+cudaError_t OccupancyBlocks(int* blocks, KernelAddress kernel, int threads, size_t shared_bytes) {
+  State& state = TheState();
+  const Lock lock(state.mutex);
+  if (state.lost != cudaSuccess) return Answer(state.lost);
+  if (threads <= 0 || threads > 1024) return Answer(cudaErrorInvalidValue);
+  const bool fits = shared_bytes <= state.functions[kernel].dynamic_shared;
+  *blocks = fits ? ResidentBlocks(state.card, threads, shared_bytes) : 0;
+  return cudaSuccess;
+}
+
+cudaError_t OccupancyClusters(int* clusters, KernelAddress kernel, const cudaLaunchConfig_t* configuration) {
+  State& state = TheState();
+  const Lock lock(state.mutex);
+  if (state.lost != cudaSuccess) return Answer(state.lost);
+  const CheckedLaunch checked = Check(state, *configuration, kernel);
+  *clusters = 0;
+  if (checked.error == cudaErrorNotSupported) return Answer(checked.error);
+  if (checked.error != cudaSuccess) return cudaSuccess;
+  const Card& card = state.card;
+  const int blocks = ResidentBlocks(card, Count(configuration->blockDim), configuration->dynamicSmemBytes);
+  const int groups = card.multiprocessors / card.multiprocessors_per_cluster_group;
+  *clusters = groups * (blocks * card.multiprocessors_per_cluster_group / static_cast<int>(checked.launch.cluster));
+  return cudaSuccess;
+}
+
+cudaError_t LaunchKernel(const cudaLaunchConfig_t* configuration, KernelAddress kernel, std::function<void()> thread) {
+  State& state = TheState();
+  const Lock lock(state.mutex);
+  if (state.lost != cudaSuccess) return Answer(state.lost);
+  CheckedLaunch checked = Check(state, *configuration, kernel);
+  if (checked.error != cudaSuccess) return Answer(checked.error);
+  checked.launch.thread = std::move(thread);
+  return Answer(Enqueue(configuration->stream, [launch = std::move(checked.launch), kernel, &state]() mutable {
+    if (state.lost != cudaSuccess) return;
+    if (state.launches_to_loss > 0 && --state.launches_to_loss == 0) {
+      state.lost = cudaErrorLaunchFailure;
+      return;
+    }
+    ++state.counted.launches;
+    launch.kernel = NameOf(state, kernel);
+    state.counted.switches += RunGrid(launch, state.random);
+  }));
+}
+
+}  // namespace emulated
+
+using emulated::Answer;
+using emulated::Lock;
+using emulated::State;
+using emulated::TheState;
+
+const char* cudaGetErrorName(cudaError_t error) {
+  const auto* found = emulated::Find(error);
+  return found == nullptr ? "cudaErrorUnknown" : found->name;
+}
+
+const char* cudaGetErrorString(cudaError_t error) {
+  const auto* found = emulated::Find(error);
+  return found == nullptr ? "an error" : found->text;
+}
+
+cudaError_t cudaPeekAtLastError() {
+  const Lock lock(TheState().mutex);
+  return TheState().lost != cudaSuccess ? TheState().lost : TheState().last_error;
+}
+
+cudaError_t cudaGetLastError() {
+  const Lock lock(TheState().mutex);
+  const cudaError_t error = cudaPeekAtLastError();
+  TheState().last_error = cudaSuccess;
+  return error;
+}
+
+// --- devices ---------------------------------------------------------------------------------------------------------
+
+cudaError_t cudaDriverGetVersion(int* version) {
+  const Lock lock(TheState().mutex);
+  *version = TheState().card.driver_version;
+  return cudaSuccess;
+}
+
+cudaError_t cudaRuntimeGetVersion(int* version) {
+  *version = CUDART_VERSION;
+  return cudaSuccess;
+}
+
+cudaError_t cudaGetDeviceCount(int* count) {
+  const Lock lock(TheState().mutex);
+  *count = 0;
+  if (TheState().card.driver_version < CUDART_VERSION / 1000 * 1000) return Answer(cudaErrorInsufficientDriver);
+  if (TheState().card.multiprocessors == 0) return Answer(cudaErrorNoDevice);
+  *count = 1;
+  return cudaSuccess;
+}
+
+cudaError_t cudaSetDevice(int device) {
+  const Lock lock(TheState().mutex);
+  if (device != 0) return Answer(cudaErrorInvalidDevice);
+  emulated::current_device = device;
+  return Answer(TheState().lost);
+}
+
+cudaError_t cudaGetDevice(int* device) {
+  *device = emulated::current_device;
+  return cudaSuccess;
+}
+
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
+  State& state = TheState();
+  const Lock lock(state.mutex);
+  if (device != 0) return Answer(cudaErrorInvalidDevice);
+  const emulated::Card& card = state.card;
+  *properties = {};
+  std::snprintf(properties->name, sizeof(properties->name), "%s", card.name.c_str());
+  properties->totalGlobalMem = card.memory;
+  properties->sharedMemPerBlock = size_t{48} << 10;
+  properties->regsPerBlock = card.registers_per_multiprocessor;
+  properties->warpSize = 32;
+  properties->maxThreadsPerBlock = 1024;
+  properties->major = card.major;
+  properties->minor = card.minor;
+  properties->multiProcessorCount = card.multiprocessors;
+  properties->maxThreadsPerMultiProcessor = card.threads_per_multiprocessor;
+  properties->l2CacheSize = 4 << 20;
+  properties->sharedMemPerMultiprocessor = card.shared_per_multiprocessor;
+  properties->regsPerMultiprocessor = card.registers_per_multiprocessor;
+  properties->cooperativeLaunch = 1;
+  properties->sharedMemPerBlockOptin = card.shared_per_block;
+  properties->maxBlocksPerMultiProcessor = card.blocks_per_multiprocessor;
+  properties->clusterLaunch = card.major >= 9;
+  return cudaSuccess;
+}
+
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device) {
+  cudaDeviceProp properties;
+  const cudaError_t error = cudaGetDeviceProperties(&properties, device);
+  if (error != cudaSuccess) return error;
+  switch (attribute) {
+    case cudaDevAttrMaxSharedMemoryPerBlock:
+      *value = static_cast<int>(properties.sharedMemPerBlock);
+      break;
+    case cudaDevAttrMultiProcessorCount:
+      *value = properties.multiProcessorCount;
+      break;
+    case cudaDevAttrMaxThreadsPerMultiProcessor:
+      *value = properties.maxThreadsPerMultiProcessor;
+      break;
+    case cudaDevAttrL2CacheSize:
+      *value = properties.l2CacheSize;
+      break;
+    case cudaDevAttrComputeCapabilityMajor:
+      *value = properties.major;
+      break;
+    case cudaDevAttrComputeCapabilityMinor:
+      *value = properties.minor;
+      break;
+    case cudaDevAttrMaxSharedMemoryPerMultiprocessor:
+      *value = static_cast<int>(properties.sharedMemPerMultiprocessor);
+      break;
+    case cudaDevAttrMaxRegistersPerMultiprocessor:
+      *value = properties.regsPerMultiprocessor;
+      break;
+    case cudaDevAttrCooperativeLaunch:
+      *value = properties.cooperativeLaunch;
+      break;
+    case cudaDevAttrMaxSharedMemoryPerBlockOptin:
+      *value = static_cast<int>(properties.sharedMemPerBlockOptin);
+      break;
+    case cudaDevAttrClusterLaunch:
+      *value = properties.clusterLaunch;
+      break;
+  }
+  return cudaSuccess;
+}
+
+cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
+  State& state = TheState();
+  const Lock lock(state.mutex);
+  *total = state.card.memory;
+  *free = state.card.memory - state.memory.allocated();
+  return Answer(state.lost);
+}
+
+// --- memory ----------------------------------------------------------------------------------------------------------
+
+cudaError_t cudaMalloc(void** memory, size_t bytes) {
+  State& state = TheState();
+  const Lock lock(state.mutex);
+  *memory = nullptr;
+  if (state.lost != cudaSuccess) return Answer(state.lost);
+  for (const cudaStream_t stream : state.streams) {
+    if (stream->capture != nullptr) return Answer(cudaErrorStreamCaptureUnsupported);
+  }
+  ++state.counted.allocations;
+  if (state.allocations_to_failure > 0 && --state.allocations_to_failure == 0) state.allocations_fail = true;
+  if (state.allocations_fail) return Answer(cudaErrorMemoryAllocation);
+  if (bytes == 0) return cudaSuccess;
+  *memory = state.memory.Allocate(bytes, state.card.memory);
+  return Answer(*memory == nullptr ? cudaErrorMemoryAllocation : cudaSuccess);
+}
+
+cudaError_t cudaFree(void* memory) {
+  State& state = TheState();
+  const Lock lock(state.mutex);
+  if (memory == nullptr) return cudaSuccess;
+  if (state.lost == cudaSuccess) emulated::Drain(nullptr);
+  if (!state.memory.Free(memory)) return Answer(cudaErrorInvalidValue);
+  return Answer(state.lost);
+}
+
+cudaError_t cudaHostAlloc(void** memory, size_t bytes, unsigned int) {
+  State& state = TheState();
+  const Lock lock(state.mutex);
+  if (state.lost != cudaSuccess) return Answer(state.lost);
+  *memory = std::malloc(std::max<size_t>(bytes, 1));
+  state.pinned[*memory] = bytes;
+  return cudaSuccess;
+}
+
+cudaError_t cudaFreeHost(void* memory) {
+  State& state = TheState();
+  const Lock lock(state.mutex);
+  if (state.lost == cudaSuccess) emulated::Drain(nullptr);
+  if (state.pinned.erase(memory) == 0) return Answer(cudaErrorInvalidValue);
+  std::free(memory);
+  return Answer(state.lost);
+}
+
+namespace emulated {
+namespace {
+
+bool IsPinned(State& state, const void* at) {
+  auto block = state.pinned.upper_bound(const_cast<void*>(at));
+  if (block == state.pinned.begin()) return false;
+  --block;
+  return static_cast<const char*>(at) < static_cast<const char*>(block->first) + block->second;
+}
+
+// Whether the address is on the side that the kind of the copy says.
+bool IsOnSide(State& state, const void* at, size_t bytes, bool device) {
+  return device ? state.memory.Holds(at, bytes) : !state.memory.Contains(at);
+}
+
+}  // namespace
+}  // namespace emulated
+
+cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
+  State& state = TheState();
+  const Lock lock(state.mutex);
+  if (bytes == 0) return Answer(state.lost);
+  const bool from_device = kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
+  const bool to_device = kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
+  if (kind == cudaMemcpyDefault || !emulated::IsOnSide(state, from, bytes, from_device) ||
+      !emulated::IsOnSide(state, to, bytes, to_device)) {
+    return Answer(cudaErrorInvalidValue);
+  }
+  const void* host = from_device ? to_device ? nullptr : to : from;
+  const bool pageable = host != nullptr && !emulated::IsPinned(state, host);
+  if (pageable && state.streams.count(stream) != 0 && stream->capture != nullptr) {
+    stream->capture->invalid = true;
+    return Answer(cudaErrorStreamCaptureUnsupported);
+  }
+  if (pageable && to_device) {
+    // Staged before the call returns.
+    const auto* begin = static_cast<const std::byte*>(from);
+    return Answer(emulated::Enqueue(stream, [to, data = std::vector<std::byte>(begin, begin + bytes)] {
+      std::memcpy(to, data.data(), data.size());
+    }));
+  }
+  const cudaError_t error = emulated::Enqueue(stream, [=] { std::memmove(to, from, bytes); });
+  if (error == cudaSuccess && pageable) emulated::Drain(stream);
+  return Answer(error != cudaSuccess ? error : state.lost);
+}
+
+cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind) {
+  State& state = TheState();
+  const Lock lock(state.mutex);
+  if (state.lost != cudaSuccess) return Answer(state.lost);
+  emulated::Drain(nullptr);
+  EmulatedStream own;
+  state.streams.insert(&own);
+  const cudaError_t error = cudaMemcpyAsync(to, from, bytes, kind, &own);
+  emulated::Drain(&own);
+  state.streams.erase(&own);
+  return error;
+}
+
+cudaError_t cudaMemsetAsync(void* memory, int value, size_t bytes, cudaStream_t stream) {
+  State& state = TheState();
+  const Lock lock(state.mutex);
+  if (bytes == 0) return Answer(state.lost);
+  if (!state.memory.Holds(memory, bytes)) return Answer(cudaErrorInvalidValue);
+  return Answer(emulated::Enqueue(stream, [=] { std::memset(memory, value, bytes); }));
+}
