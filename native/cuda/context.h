@@ -4,14 +4,18 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 #include "backend.h"
 
 namespace slim::cuda {
 
+class CublasLt;
+
 /// What the choice of kernels and of their sizes depends on.
 struct DeviceLimits {
   int ordinal = 0;
+  std::string name;
   int capability = 0;  // 90 for 9.0
   int multiprocessors = 0;
   int threads_per_multiprocessor = 0;
@@ -22,18 +26,22 @@ struct DeviceLimits {
   bool clusters = false;
 };
 
-/// What an operation needs beside its operands. Work goes to the stream; nothing else is shared between operations but
-/// the workspace, which is free whenever an operation begins, as they follow each other on the one stream.
+/// What an operation needs beside its operands. All work goes to the one stream, so operations follow each other, and
+/// what they share is free whenever one begins.
 struct CudaContext {
   DeviceLimits device;
   cudaStream_t stream = nullptr;
   const StepValues* step = nullptr;  // device memory: kernels read it when they run
-  void* workspace = nullptr;  // device memory of kWorkspaceBytes, 256-byte aligned, zeroed at the start; see below
-};
+  /// Device memory of kWorkspaceBytes, 256-byte aligned, of unspecified content.
+  void* workspace = nullptr;
+  /// Counters on the device for kernels whose last block finishes the work: zero whenever a kernel begins, so who
+  /// counts clears.
+  uint32_t* tickets = nullptr;
+  /// Null where the library is not there.
+  CublasLt* cublaslt = nullptr;
 
-/// The first kTicketBytes are counters that are zero between operations (who uses them leaves them so), the rest is of
-/// unspecified content.
-inline constexpr size_t kTicketBytes = 1024;
-inline constexpr size_t kWorkspaceBytes = size_t{1} << 16;
+  static constexpr size_t kWorkspaceBytes = size_t{32} << 20;
+  static constexpr size_t kTickets = 64;
+};
 
 }  // namespace slim::cuda
