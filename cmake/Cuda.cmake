@@ -34,7 +34,9 @@ add_library(slim_lstm_cuda SHARED ${cuda_sources})
 target_include_directories(slim_lstm_cuda PRIVATE native)
 target_include_directories(slim_lstm_cuda SYSTEM PRIVATE ${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES})
 target_link_libraries(slim_lstm_cuda PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
-set_target_properties(slim_lstm_cuda PROPERTIES CUDA_SEPARABLE_COMPILATION OFF)
+set_target_properties(slim_lstm_cuda PROPERTIES
+  CUDA_SEPARABLE_COMPILATION OFF
+  LINK_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/native/cuda/exports.map")
 
 # A definition holds no ';'.
 string(REPLACE ";" "+" architectures "${SLIM_LSTM_CUDA_ARCHITECTURES}")
@@ -67,5 +69,6 @@ endif()
 # As for the addon: nothing is needed of the user's machine but its libc and libgcc_s.
 target_link_options(slim_lstm_cuda PRIVATE
   -static-libstdc++
+  "-Wl,--version-script=${CMAKE_CURRENT_SOURCE_DIR}/native/cuda/exports.map"
   -Wl,-Bsymbolic-functions -Wl,--exclude-libs,ALL -Wl,--gc-sections
   -Wl,-z,relro -Wl,-z,now -Wl,-z,nodelete -Wl,--no-undefined)

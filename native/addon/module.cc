@@ -1,5 +1,6 @@
 #include <napi.h>
 
+#include "addon/cuda_report.h"
 #include "addon/dataset_object.h"
 #include "addon/dropout_mask.h"
 #include "addon/guarded.h"
@@ -11,7 +12,7 @@ namespace slim::addon {
 namespace {
 
 /// Raised with every change of the interfaces in src/native.ts.
-constexpr int kApiVersion = 1;
+constexpr int kApiVersion = 2;
 
 Napi::Value Cpu(const Napi::CallbackInfo& info) {
   return Guarded(info.Env(), [&]() -> Napi::Value {
@@ -33,6 +34,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
 
   exports.Set("apiVersion", kApiVersion);
   exports.Set("cpu", Napi::Function::New<Cpu>(env, "cpu"));
+  exports.Set("cuda", Napi::Function::New<CudaReport>(env, "cuda"));
   exports.Set("createModel", Napi::Function::New<ModelObject::Create>(env, "createModel"));
   exports.Set("createDataset", Napi::Function::New<DatasetObject::Create>(env, "createDataset"));
   exports.Set("dropoutMask", Napi::Function::New<DropoutMask>(env, "dropoutMask"));
