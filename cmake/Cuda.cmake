@@ -12,7 +12,7 @@ set(CMAKE_CUDA_ARCHITECTURES "${SLIM_LSTM_CUDA_ARCHITECTURES}")
 include(CheckLanguage)
 check_language(CUDA)
 if(NOT CMAKE_CUDA_COMPILER)
-  message(STATUS "The CUDA library is left out: nvcc was not found")
+  message(NOTICE "The CUDA library is left out: nvcc was not found")
   return()
 endif()
 set(CMAKE_CUDA_RUNTIME_LIBRARY Static)
@@ -36,6 +36,8 @@ target_include_directories(slim_lstm_cuda SYSTEM PRIVATE ${CMAKE_CUDA_TOOLKIT_IN
 target_link_libraries(slim_lstm_cuda PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
 set_target_properties(slim_lstm_cuda PROPERTIES
   CUDA_SEPARABLE_COMPILATION OFF
+  # What -Xptxas=-v says is for the tests, not for the terminal.
+  CUDA_COMPILER_LAUNCHER "${CMAKE_CURRENT_SOURCE_DIR}/cmake/keep-resource-report.sh"
   LINK_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/native/cuda/exports.map")
 
 # A definition holds no ';'.
@@ -51,7 +53,7 @@ function(slim_lstm_vendor_library name header folder)
     target_sources(slim_lstm_cuda PRIVATE "native/cuda/${folder}.cc")
     target_include_directories(slim_lstm_cuda SYSTEM PRIVATE "${SLIM_LSTM_${name}_INCLUDE_DIR}")
   else()
-    message(STATUS "The CUDA library goes without ${name}: ${header} was not found (node scripts/cuda-headers.mjs)")
+    message(NOTICE "The CUDA library goes without ${name}: ${header} was not found (node scripts/cuda-headers.mjs)")
     target_sources(slim_lstm_cuda PRIVATE "native/cuda/${folder}_missing.cc")
   endif()
 endfunction()
@@ -59,7 +61,7 @@ slim_lstm_vendor_library(cuBLASLt cublasLt.h cublaslt)
 slim_lstm_vendor_library(cuDNN cudnn.h cudnn)
 
 target_compile_options(slim_lstm_cuda PRIVATE
-  $<$<COMPILE_LANGUAGE:CUDA>:-compress-mode=size --expt-relaxed-constexpr -Xcompiler=-Wall,-Wextra>
+  $<$<COMPILE_LANGUAGE:CUDA>:-compress-mode=size -Xptxas=-v -Xcompiler=-Wall,-Wextra>
   $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra>)
 if(SLIM_LSTM_WARNINGS_AS_ERRORS)
   target_compile_options(slim_lstm_cuda PRIVATE

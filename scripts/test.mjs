@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { quickChecks, runChecks } from './checks.mjs';
 import { main, root, statusOf } from './setup/command.mjs';
+import { ensureCheckedCudaLibrary } from './setup/cuda.mjs';
 import { withSetupLock } from './setup/lock.mjs';
 import { ensureNativeTests } from './setup/native.mjs';
 import { setup } from './setup.mjs';
@@ -83,6 +84,9 @@ await main(async () => {
     summarise([runTypeScriptTests(filters)]);
     return;
   }
-  await withSetupLock(() => ensureNativeTests());
+  await withSetupLock(() => {
+    ensureNativeTests();
+    ensureCheckedCudaLibrary();
+  });
   summarise([countChecks(runChecks(quickChecks)), runNativeTests(), runTypeScriptTests([])]);
 });
