@@ -119,17 +119,15 @@ constexpr int kSumThreads = 128;
 
 struct RowSums {
   TokenOrder order;
-  const float* rows;
-  int64_t width;
+  StridedRows rows;
   bool accumulate;
-  float* table;
   float* open;  // [chunks, 2, width]
 
   __device__ void Write(uint32_t token, int64_t column, float sum) const {
-    float* at = table + token * width + column;
+    float* at = rows.table + token * rows.table_stride + column;
     *at = accumulate ? *at + sum : sum;
   }
-  __device__ float* Open(int64_t chunk, int which) const { return open + (chunk * 2 + which) * width; }
+  __device__ float* Open(int64_t chunk, int which) const { return open + (chunk * 2 + which) * rows.width; }
   __device__ bool RunPasses(int64_t place) const {
     return place > 0 && place < order.count && order.tokens[place - 1] == order.tokens[place];
   }
@@ -139,12 +137,12 @@ __global__ void __launch_bounds__(kSumThreads) SumChunksKernel(const __grid_cons
   const int64_t chunk = blockIdx.x;
   const int64_t begin = chunk * kChunk, end = min(begin + kChunk, sums.order.count);
   const bool enters = sums.RunPasses(begin), leaves = sums.RunPasses(end);
-  for (int64_t column = threadIdx.x; column < sums.width; column += kSumThreads) {
+  for (int64_t column = threadIdx.x; column < sums.rows.width; column += kSumThreads) {
     bool from_before = enters;
     float sum = 0;
     for (int64_t place = begin; place < end; ++place) {
       const uint32_t token = sums.order.tokens[place];
-      sum += sums.rows[sums.order.positions[place] * sums.width + column];
+      sum += sums.rows.rows[sums.order.positions[place] * sums.rows.row_stride + column];
       const bool last = place + 1 == end;
       if (!last && sums.order.tokens[place + 1] == token) continue;
       if (from_before) {
@@ -170,7 +168,7 @@ __global__ void __launch_bounds__(kSumThreads) JoinChunksKernel(const __grid_con
   // The run goes on through all chunks that end with it too, and ends in the one after them.
   int64_t last = chunk + 1;
   while (sums.RunPasses((last + 1) * kChunk) && sums.order.tokens[(last + 1) * kChunk] == token) ++last;
-  for (int64_t column = threadIdx.x; column < sums.width; column += kSumThreads) {
+  for (int64_t column = threadIdx.x; column < sums.rows.width; column += kSumThreads) {
     float sum = sums.Open(chunk, 1)[column];
 #pragma unroll 8
     for (int64_t next = chunk + 1; next <= last; ++next) sum += sums.Open(next, 0)[column];
@@ -253,8 +251,13 @@ TokenOrder GroupTokens(const CudaContext& context, const int32_t* tokens, int64_
 
 void SumRowsByToken(const CudaContext& context, const TokenOrder& order, const float* rows, int64_t width,
                     bool accumulate, float* table, void* memory) {
-  if (order.count == 0 || width == 0) return;
-  const RowSums sums{order, rows, width, accumulate, table, Layout(order.count, width, memory).open};
+  SumRowsByToken(context, order, {rows, width, width, table, width}, accumulate, memory);
+}
+
+void SumRowsByToken(const CudaContext& context, const TokenOrder& order, const StridedRows& rows, bool accumulate,
+                    void* memory) {
+  if (order.count == 0 || rows.width == 0) return;
+  const RowSums sums{order, rows, accumulate, Layout(order.count, rows.width, memory).open};
   const LaunchShape shape{.grid = dim3(static_cast<unsigned int>(Blocks(order.count, kChunk))),
                           .block = dim3(kSumThreads)};
   Launch(&SumChunksKernel, shape, context.stream, sums);

@@ -26,4 +26,15 @@ TokenOrder GroupTokens(const CudaContext& context, const int32_t* tokens, int64_
 void SumRowsByToken(const CudaContext& context, const TokenOrder& order, const float* rows, int64_t width,
                     bool accumulate, float* table, void* memory);
 
+/// The same of rows and a table that are parts of wider ones: strides count floats from row to row.
+struct StridedRows {
+  const float* rows;
+  int64_t row_stride;
+  int64_t width;
+  float* table;
+  int64_t table_stride;
+};
+void SumRowsByToken(const CudaContext& context, const TokenOrder& order, const StridedRows& rows, bool accumulate,
+                    void* memory);
+
 }  // namespace slim::cuda
