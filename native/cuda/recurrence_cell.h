@@ -20,6 +20,10 @@ struct CellPlan {
   int8_t diagonal[kBlocks] = {-1, -1, -1, -1};  // in the packed diagonals
   int8_t bias[kBlocks] = {-1, -1, -1, -1};      // in the packed bias
   int8_t kept[kBlocks] = {-1, -1, -1, -1};      // place in a kept row
+  int8_t bias_blocks = 0;
+
+  /// Among a sequence's sums of gradients, which are those of the biases and then those of the diagonals.
+  __host__ __device__ int DiagonalSum(int block) const { return bias_blocks + diagonal[block]; }
 };
 
 /// The usual pair of activations, known to the compiler.
@@ -42,11 +46,14 @@ struct AnyActivations {
   __device__ float GateSlope(float y) const { return ActivationSlope(gate, y); }
 };
 
-/// The parameters of one unit, with the factors of recurrent dropout of its sequence.
+/// The parameters of one unit, with the factors of recurrent dropout of its sequence, in registers. Where registers are
+/// dear, others hold them: Parameters below is any class with these two functions.
 struct Unit {
-  float bias[kBlocks];       // 0 where there is none
-  float diagonal[kBlocks];   // times the factor; 0 where there is none
-  BlockValues<float> value;  // of fixed blocks
+  float bias[kBlocks];      // 0 where there is none; of fixed blocks their value
+  float diagonal[kBlocks];  // times the factor; 0 where there is none
+
+  __device__ float Bias(int k) const { return bias[k]; }
+  __device__ float Diagonal(int k) const { return diagonal[k]; }
 };
 
 /// Where a unit's parameters lie.
@@ -66,23 +73,24 @@ __device__ inline Unit LoadUnit(const CellPlan& cell, const Activations& activat
     unit.bias[k] = cell.bias[k] < 0 ? 0.0f : weights.bias[cell.bias[k] * weights.units + j];
     unit.diagonal[k] = cell.diagonal[k] < 0 ? 0.0f : weights.diagonal[cell.diagonal[k] * weights.units + j];
     if (weights.factors != nullptr) unit.diagonal[k] *= weights.factors[(sequence * kBlocks + k) * weights.units + j];
-    unit.value[k] = cell.constant[k] ? cell.value[k] : k == kCandidate ? 0.0f : activations.Gate(unit.bias[k]);
+    if (cell.fixed[k]) unit.bias[k] = cell.constant[k] ? cell.value[k] : activations.Gate(unit.bias[k]);
   }
   return unit;
 }
 
 /// Values of the blocks from the sums of their input and full recurrent products, 0 where a block has neither.
-template <class Activations>
-__device__ inline BlockValues<float> ValuesOf(const CellPlan& cell, const Activations& activations, const Unit& unit,
-                                              const BlockValues<float>& products, float h_before) {
+template <class Activations, class Parameters>
+__device__ inline BlockValues<float> ValuesOf(const CellPlan& cell, const Activations& activations,
+                                              const Parameters& unit, const BlockValues<float>& products,
+                                              float h_before) {
   BlockValues<float> values;
 #pragma unroll
   for (int k = 0; k < kBlocks; ++k) {
     if (cell.fixed[k]) {
-      values[k] = unit.value[k];
+      values[k] = unit.Bias(k);
       continue;
     }
-    const float a = unit.diagonal[k] * h_before + (unit.bias[k] + products[k]);
+    const float a = unit.Diagonal(k) * h_before + (unit.Bias(k) + products[k]);
     values[k] = k == kCandidate ? activations.State(a) : activations.Gate(a);
   }
   return values;
@@ -90,18 +98,19 @@ __device__ inline BlockValues<float> ValuesOf(const CellPlan& cell, const Activa
 
 /// The same in the backward pass: blocks that were kept have their values in `kept`, the others see at most a bias and
 /// a diagonal and are computed again.
-template <class Activations>
-__device__ inline BlockValues<float> ValuesAgain(const CellPlan& cell, const Activations& activations, const Unit& unit,
-                                                 const BlockValues<float>& kept, float h_before) {
+template <class Activations, class Parameters>
+__device__ inline BlockValues<float> ValuesAgain(const CellPlan& cell, const Activations& activations,
+                                                 const Parameters& unit, const BlockValues<float>& kept,
+                                                 float h_before) {
   BlockValues<float> values;
 #pragma unroll
   for (int k = 0; k < kBlocks; ++k) {
     if (cell.fixed[k]) {
-      values[k] = unit.value[k];
+      values[k] = unit.Bias(k);
     } else if (cell.kept[k] >= 0) {
       values[k] = kept[k];
     } else {
-      const float a = unit.diagonal[k] * h_before + unit.bias[k];
+      const float a = unit.Diagonal(k) * h_before + unit.Bias(k);
       values[k] = k == kCandidate ? activations.State(a) : activations.Gate(a);
     }
   }
@@ -126,45 +135,28 @@ __device__ inline BlockValues<float> StepGradients(const CellPlan& cell, const A
   return da;
 }
 
-/// A sum over many steps whose error does not grow with their number (Kahan, "Further remarks on reducing truncation
-/// errors", 1965).
-struct LongSum {
-  float sum = 0.0f;
-  float lost = 0.0f;
-
-  __device__ void Add(float x) {
-    const float y = x - lost;
-    const float next = sum + y;
-    lost = (next - sum) - y;
-    sum = next;
-  }
-  __device__ double Total() const { return static_cast<double>(sum) - static_cast<double>(lost); }
-};
-
-/// What one sequence adds to the gradients of a unit's bias and diagonals.
-struct UnitSums {
-  LongSum bias[kBlocks], diagonal[kBlocks];
-
-  __device__ void Add(const CellPlan& cell, const BlockValues<float>& da, float h_before) {
+/// A sequence's sums of gradients, [BiasBlocks + DiagonalBlocks, n] in double precision so that the error does not grow
+/// with the number of steps: zeros first, and at the end times the factors of recurrent dropout, which are the same at
+/// all steps.
+__device__ inline void ClearSums(const CellPlan& cell, double* sums, int64_t units, int64_t j) {
 #pragma unroll
-    for (int k = 0; k < kBlocks; ++k) {
-      if (cell.bias[k] >= 0) bias[k].Add(da[k]);
-      if (cell.diagonal[k] >= 0) diagonal[k].Add(da[k] * h_before);
-    }
+  for (int k = 0; k < kBlocks; ++k) {
+    if (cell.bias[k] >= 0) sums[cell.bias[k] * units + j] = 0.0;
+    if (cell.diagonal[k] >= 0) sums[cell.DiagonalSum(k) * units + j] = 0.0;
   }
-
-  /// To `sums` [BiasBlocks + DiagonalBlocks, n] of the sequence.
-  __device__ void Store(const CellPlan& cell, const UnitWeights& weights, int bias_blocks, int64_t sequence, int64_t j,
-                        double* sums) const {
+}
+__device__ inline void ScaleSums(const CellPlan& cell, const UnitWeights& weights, int64_t sequence, double* sums,
+                                 int64_t j) {
+  if (weights.factors == nullptr) return;
 #pragma unroll
-    for (int k = 0; k < kBlocks; ++k) {
-      if (cell.bias[k] >= 0) sums[cell.bias[k] * weights.units + j] = bias[k].Total();
-      if (cell.diagonal[k] < 0) continue;
-      const double factor =
-          weights.factors == nullptr ? 1.0 : weights.factors[(sequence * kBlocks + k) * weights.units + j];
-      sums[(bias_blocks + cell.diagonal[k]) * weights.units + j] = diagonal[k].Total() * factor;
-    }
+  for (int k = 0; k < kBlocks; ++k) {
+    if (cell.diagonal[k] < 0) continue;
+    const float factor = weights.factors[(sequence * kBlocks + k) * weights.units + j];
+    sums[cell.DiagonalSum(k) * weights.units + j] *= static_cast<double>(factor);
   }
-};
+}
+
+/// Steps whose sums are single precision.
+inline constexpr int kShortSum = 32;
 
 }  // namespace slim::cuda

@@ -69,28 +69,28 @@ Factors FactorsOf(const float* factors, int block, int64_t steps, int64_t width)
 
 }  // namespace
 
-void MakeDropoutFactors(CudaContext& context, float rate, uint32_t stream, int64_t batch, int64_t width,
+void MakeDropoutFactors(const CudaContext& context, float rate, uint32_t stream, int64_t batch, int64_t width,
                         float* factors) {
   const int64_t count = batch * kBlocks * width;
-  Launch(FactorsKernel, StrideOver((count + 3) / 4), context.stream(), context.step_values(), stream,
+  Launch(FactorsKernel, StrideOver((count + 3) / 4), context.stream, context.step, stream,
          DropThreshold(rate), 1.0f / (1.0f - rate), count, factors);
 }
 
-void ScaleRows(CudaContext& context, int64_t positions, int64_t steps, const IndexedRows& from, const float* factors,
+void ScaleRows(const CudaContext& context, int64_t positions, int64_t steps, const IndexedRows& from, const float* factors,
                int block, float* to) {
-  Launch(ScaleRowsKernel, StrideOver(positions * from.width), context.stream(), positions, from,
+  Launch(ScaleRowsKernel, StrideOver(positions * from.width), context.stream, positions, from,
          FactorsOf(factors, block, steps, from.width), to);
 }
 
-void AddScaledRows(CudaContext& context, int64_t positions, int64_t steps, int64_t width, const float* from,
+void AddScaledRows(const CudaContext& context, int64_t positions, int64_t steps, int64_t width, const float* from,
                    const float* factors, int block, float* to) {
-  Launch(AddScaledRowsKernel<true>, StrideOver(positions * width), context.stream(), positions, width, from,
+  Launch(AddScaledRowsKernel<true>, StrideOver(positions * width), context.stream, positions, width, from,
          FactorsOf(factors, block, steps, width), to);
 }
 
-void SetScaledRows(CudaContext& context, int64_t positions, int64_t steps, int64_t width, const float* from,
+void SetScaledRows(const CudaContext& context, int64_t positions, int64_t steps, int64_t width, const float* from,
                    const float* factors, int block, float* to) {
-  Launch(AddScaledRowsKernel<false>, StrideOver(positions * width), context.stream(), positions, width, from,
+  Launch(AddScaledRowsKernel<false>, StrideOver(positions * width), context.stream, positions, width, from,
          FactorsOf(factors, block, steps, width), to);
 }
 

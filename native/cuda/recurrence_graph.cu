@@ -62,7 +62,7 @@ LaunchShape OneThreadEach(int64_t count) {
 }
 
 // recurrent = h U
-void MultiplyStates(CudaContext& context, const RecurrencePlan& plan, const GraphForwardOperands& operands) {
+void MultiplyStates(const CudaContext& context, const RecurrencePlan& plan, const GraphForwardOperands& operands) {
   ProductShape shape{.rows = plan.batch,
                      .columns = plan.full_width,
                      .depth = plan.units,
@@ -87,7 +87,7 @@ void MultiplyStates(CudaContext& context, const RecurrencePlan& plan, const Grap
 }
 
 // through = da U^T
-void MultiplyGradients(CudaContext& context, const RecurrencePlan& plan, const GraphBackwardOperands& operands) {
+void MultiplyGradients(const CudaContext& context, const RecurrencePlan& plan, const GraphBackwardOperands& operands) {
   ProductShape shape{.rows = plan.batch,
                      .columns = plan.units,
                      .depth = plan.full_width,
@@ -112,7 +112,7 @@ void MultiplyGradients(CudaContext& context, const RecurrencePlan& plan, const G
 
 }  // namespace
 
-void GraphForward(CudaContext& context, const RecurrencePlan& plan, const GraphForwardOperands& operands) {
+void GraphForward(const CudaContext& context, const RecurrencePlan& plan, const GraphForwardOperands& operands) {
   const size_t state_bytes = static_cast<size_t>(plan.batch * plan.units) * sizeof(float);
   Zero(context, operands.h, state_bytes);
   Zero(context, operands.c, state_bytes);
@@ -121,12 +121,12 @@ void GraphForward(CudaContext& context, const RecurrencePlan& plan, const GraphF
     if (plan.cell.activation == Activation::kSoftmax) {
       SoftmaxForwardTurn(context, operands, turn);
     } else {
-      Launch(ForwardTurnKernel, OneThreadEach(plan.batch * plan.units), context.stream(), operands, turn);
+      Launch(ForwardTurnKernel, OneThreadEach(plan.batch * plan.units), context.stream, operands, turn);
     }
   }
 }
 
-void GraphBackward(CudaContext& context, const RecurrencePlan& plan, const GraphBackwardOperands& operands) {
+void GraphBackward(const CudaContext& context, const RecurrencePlan& plan, const GraphBackwardOperands& operands) {
   const size_t state_bytes = static_cast<size_t>(plan.batch * plan.units) * sizeof(float);
   Zero(context, operands.dc, state_bytes);
   if (plan.full_blocks > 0) Zero(context, operands.da, static_cast<size_t>(plan.full_blocks) * state_bytes);
@@ -135,7 +135,7 @@ void GraphBackward(CudaContext& context, const RecurrencePlan& plan, const Graph
     if (plan.cell.activation == Activation::kSoftmax) {
       SoftmaxBackwardTurn(context, operands, turn);
     } else {
-      Launch(BackwardTurnKernel, OneThreadEach(plan.batch * plan.units), context.stream(), operands, turn);
+      Launch(BackwardTurnKernel, OneThreadEach(plan.batch * plan.units), context.stream, operands, turn);
     }
     if (plan.full_blocks > 0 && turn > 0) MultiplyGradients(context, plan, operands);
   }

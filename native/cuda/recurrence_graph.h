@@ -9,7 +9,7 @@
 /// launches are many, but a recorded step replays them as one graph.
 namespace slim::cuda {
 
-class CudaContext;
+struct CudaContext;
 
 struct GraphForwardOperands {
   Walk walk;
@@ -41,11 +41,10 @@ struct GraphBackwardOperands {
   float* through;                 // [B, n], or with dropout [B, full_width]: da U^T
   float* row;                     // [B, 2, n], for softmax
   double* sums;                   // [B, SumBlocks, n]
-  int bias_blocks;
   int sum_blocks;
 };
 
-void GraphForward(CudaContext& context, const RecurrencePlan& plan, const GraphForwardOperands& operands);
-void GraphBackward(CudaContext& context, const RecurrencePlan& plan, const GraphBackwardOperands& operands);
+void GraphForward(const CudaContext& context, const RecurrencePlan& plan, const GraphForwardOperands& operands);
+void GraphBackward(const CudaContext& context, const RecurrencePlan& plan, const GraphBackwardOperands& operands);
 
 }  // namespace slim::cuda

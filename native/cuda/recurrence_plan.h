@@ -5,6 +5,7 @@
 
 #include "backend.h"
 #include "cuda/recurrence_cell.h"
+#include "cuda/recurrence_dropout.h"
 
 /// How the recurrence divides its work on a GPU; settled by the shape, before any step.
 ///
@@ -49,14 +50,32 @@ struct RecurrencePlan {
 
   /// Whether x W is computed for each token of the vocabulary instead of for each position. Sizes are planned for any
   /// vocabulary: FoldRows is the most rows that a fold has.
-  bool Folds(int64_t vocabulary) const { return embedded && !input_dropout && vocabulary <= FoldRows(); }
+  bool Folds(const SequenceInput& input) const { return embedded && input.vocabulary <= FoldRows(); }
   int64_t FoldRows() const { return embedded && !input_dropout && input_blocks > 0 ? positions / 2 : 0; }
+
+  /// The widest rows that are summed by token.
+  int64_t TokenRowWidth() const { return inputs > kept_width ? inputs : kept_width; }
 
   /// The blocks with an input product, or a full recurrent one; `apart`: each is a run of its own.
   BlockRuns InputRuns(bool apart) const { return RunsOf(cell.input, apart); }
   BlockRuns FullRuns(bool apart) const { return RunsOf(cell.full, apart); }
 
+  /// The block at a position in the packed kernel, or in the packed recurrent kernel.
+  int InputBlock(int packed) const { return BlockAt(cell.input, packed); }
+  int FullBlock(int packed) const { return BlockAt(cell.full, packed); }
+
+  /// What the layer reads, by position.
+  IndexedRows InputRows(const SequenceInput& input) const {
+    if (input.x != nullptr) return {input.x, nullptr, inputs};
+    return {input.table, input.tokens, inputs};
+  }
+
  private:
+  static int BlockAt(const int8_t (&packed)[kBlocks], int position) {
+    int block = 0;
+    while (packed[block] != position) ++block;
+    return block;
+  }
   BlockRuns RunsOf(const int8_t (&packed)[kBlocks], bool apart) const;
 };
 

@@ -127,6 +127,26 @@ __global__ void __launch_bounds__(kThreads) ScanForwardKernel(ScanForwardOperand
   if (!operands.output.sequences) operands.output.At(walk, b, 0)[j] = h;
 }
 
+// Sums of a few steps in registers.
+struct ShortSums {
+  float bias[kBlocks] = {}, diagonal[kBlocks] = {};
+
+  __device__ void Add(const BlockValues<float>& da, float h_before) {
+#pragma unroll
+    for (int k = 0; k < kBlocks; ++k) {
+      bias[k] += da[k];
+      diagonal[k] += da[k] * h_before;
+    }
+  }
+  __device__ void AddTo(const CellPlan& cell, double* sums, int64_t units, int64_t j) const {
+#pragma unroll
+    for (int k = 0; k < kBlocks; ++k) {
+      if (cell.bias[k] >= 0) sums[cell.bias[k] * units + j] += static_cast<double>(bias[k]);
+      if (cell.diagonal[k] >= 0) sums[cell.DiagonalSum(k) * units + j] += static_cast<double>(diagonal[k]);
+    }
+  }
+};
+
 template <int kRead, int kTurns>
 struct KeptSteps {
   float values[kTurns][kRead];
@@ -175,7 +195,9 @@ __global__ void __launch_bounds__(kThreads) ScanBackwardKernel(ScanBackwardOpera
   KeptSteps<kRead, kTurns> steps = LoadSteps<kRead, kTurns>(operands, b, j, times);
   float dh = operands.doutput.sequences ? 0.0f : operands.doutput.At(walk, b, 0)[j];
   float dc = 0.0f;
-  UnitSums sums;
+  double* memory = operands.sums + b * operands.sum_blocks * units;
+  ClearSums(cell, memory, units, j);
+  ShortSums sums;
   for (int first = last; first >= 0; first -= kTurns) {
     const KeptSteps<kRead, kTurns> next_steps = LoadSteps<kRead, kTurns>(operands, b, j, next_times);
     const Times<kTurns> later_times = LoadTimes<kTurns>(walk, b, turns, first - 2 * kTurns, -1);
@@ -189,7 +211,7 @@ __global__ void __launch_bounds__(kThreads) ScanBackwardKernel(ScanBackwardOpera
       const BlockValues<float> values = ValuesAgain(cell, activations, unit, kept, h_before);
       const BlockValues<float> da =
           StepGradients(cell, activations, values, steps.c_before[i], dh + steps.dh[i], dc);
-      sums.Add(cell, da, h_before);
+      sums.Add(da, h_before);
       const int64_t position = b * walk.steps + times.at[i];
 #pragma unroll
       for (int r = 0; r < kRead; ++r) {
@@ -201,11 +223,16 @@ __global__ void __launch_bounds__(kThreads) ScanBackwardKernel(ScanBackwardOpera
 #pragma unroll
       for (int k = 0; k < kBlocks; ++k) dh += unit.diagonal[k] * da[k];
     }
+    if ((last - first) % kShortSum == kShortSum - kTurns) {
+      sums.AddTo(cell, memory, units, j);
+      sums = {};
+    }
     steps = next_steps;
     times = next_times;
     next_times = later_times;
   }
-  sums.Store(cell, operands.weights, operands.bias_blocks, b, j, operands.sums + b * operands.sum_blocks * units);
+  sums.AddTo(cell, memory, units, j);
+  ScaleSums(cell, operands.weights, b, memory, j);
 }
 
 // Whether no block but the candidate is read.
@@ -221,9 +248,9 @@ bool IsTanhAndSigmoid(const CellPlan& cell) {
 }
 
 template <class Operands>
-void LaunchScan(CudaContext& context, const RecurrencePlan& plan, void (*kernel)(Operands), const Operands& operands) {
+void LaunchScan(const CudaContext& context, const RecurrencePlan& plan, void (*kernel)(Operands), const Operands& operands) {
   const int64_t blocks = (plan.batch * plan.units + kThreads - 1) / kThreads;
-  Launch(kernel, LaunchShape{.grid = dim3(static_cast<unsigned>(blocks)), .block = dim3(kThreads)}, context.stream(),
+  Launch(kernel, LaunchShape{.grid = dim3(static_cast<unsigned>(blocks)), .block = dim3(kThreads)}, context.stream,
          operands);
 }
 
@@ -233,7 +260,7 @@ bool ScanServes(const RecurrencePlan& plan) {
   return plan.full_blocks == 0 && plan.cell.activation != Activation::kSoftmax;
 }
 
-void ScanForward(CudaContext& context, const RecurrencePlan& plan, const ScanForwardOperands& operands) {
+void ScanForward(const CudaContext& context, const RecurrencePlan& plan, const ScanForwardOperands& operands) {
   const bool usual = IsTanhAndSigmoid(plan.cell);
   const auto kernel = ReadsCandidateAlone(plan.cell)
                           ? (usual ? ScanForwardKernel<TanhAndSigmoid, 1> : ScanForwardKernel<AnyActivations, 1>)
@@ -241,7 +268,7 @@ void ScanForward(CudaContext& context, const RecurrencePlan& plan, const ScanFor
   LaunchScan(context, plan, kernel, operands);
 }
 
-void ScanBackward(CudaContext& context, const RecurrencePlan& plan, const ScanBackwardOperands& operands) {
+void ScanBackward(const CudaContext& context, const RecurrencePlan& plan, const ScanBackwardOperands& operands) {
   const bool usual = IsTanhAndSigmoid(plan.cell);
   const auto kernel = ReadsCandidateAlone(plan.cell)
                           ? (usual ? ScanBackwardKernel<TanhAndSigmoid, 1> : ScanBackwardKernel<AnyActivations, 1>)

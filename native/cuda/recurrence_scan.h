@@ -9,7 +9,7 @@
 /// state, parameters and sums stay in registers, and what the next turns read is on its way while this one is computed.
 namespace slim::cuda {
 
-class CudaContext;
+struct CudaContext;
 
 struct ScanForwardOperands {
   Walk walk;
@@ -27,14 +27,13 @@ struct ScanBackwardOperands {
   KeptRows kept;  // the values are replaced by the gradients of their blocks' pre-activations
   StateRows<const float> doutput;
   double* sums;  // [B, SumBlocks, n]
-  int bias_blocks;
   int sum_blocks;
 };
 
 /// Whether the scan serves the cell.
 bool ScanServes(const RecurrencePlan& plan);
 
-void ScanForward(CudaContext& context, const RecurrencePlan& plan, const ScanForwardOperands& operands);
-void ScanBackward(CudaContext& context, const RecurrencePlan& plan, const ScanBackwardOperands& operands);
+void ScanForward(const CudaContext& context, const RecurrencePlan& plan, const ScanForwardOperands& operands);
+void ScanBackward(const CudaContext& context, const RecurrencePlan& plan, const ScanBackwardOperands& operands);
 
 }  // namespace slim::cuda

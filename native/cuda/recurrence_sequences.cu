@@ -100,29 +100,29 @@ Walk WalkMasked(const RecurrencePlan& plan, const WalkLists& lists) {
   return {plan.batch, plan.steps, plan.shape.reverse, lists.order, lists.lengths, lists.times};
 }
 
-void FindTurns(CudaContext& context, const RecurrencePlan& plan, const uint8_t* mask, const WalkLists& lists) {
-  Launch(FindTurnsKernel, OneThreadEach(plan.batch * 32), context.stream(), plan.batch, plan.steps, plan.shape.reverse,
+void FindTurns(const CudaContext& context, const RecurrencePlan& plan, const uint8_t* mask, const WalkLists& lists) {
+  Launch(FindTurnsKernel, OneThreadEach(plan.batch * 32), context.stream, plan.batch, plan.steps, plan.shape.reverse,
          mask, lists);
-  Launch(OrderSequencesKernel, OneThreadEach(plan.batch), context.stream(), plan.batch, lists);
+  Launch(OrderSequencesKernel, OneThreadEach(plan.batch), context.stream, plan.batch, lists);
 }
 
-void FillMaskedOutput(CudaContext& context, const Walk& walk, int64_t units, const uint8_t* mask,
+void FillMaskedOutput(const CudaContext& context, const Walk& walk, int64_t units, const uint8_t* mask,
                       const StateRows<float>& output) {
-  Launch(FillMaskedOutputKernel, OneThreadEach(walk.batch * units), context.stream(), walk, units, mask, output);
+  Launch(FillMaskedOutputKernel, OneThreadEach(walk.batch * units), context.stream, walk, units, mask, output);
 }
 
-void GatherMaskedGradients(CudaContext& context, const Walk& walk, int64_t units, const uint8_t* mask,
+void GatherMaskedGradients(const CudaContext& context, const Walk& walk, int64_t units, const uint8_t* mask,
                            const StateRows<const float>& doutput, float* gathered) {
-  Launch(GatherMaskedGradientsKernel, OneThreadEach(walk.batch * units), context.stream(), walk, units, mask, doutput,
+  Launch(GatherMaskedGradientsKernel, OneThreadEach(walk.batch * units), context.stream, walk, units, mask, doutput,
          gathered);
 }
 
-void ClearMaskedRows(CudaContext& context, const RecurrencePlan& plan, const uint8_t* mask, int64_t width,
+void ClearMaskedRows(const CudaContext& context, const RecurrencePlan& plan, const uint8_t* mask, int64_t width,
                      float* rows) {
   constexpr int64_t kMostBlocks = 4096;
   const int64_t blocks = plan.positions < kMostBlocks ? plan.positions : kMostBlocks;
   Launch(ClearMaskedRowsKernel,
-         LaunchShape{.grid = dim3(static_cast<unsigned>(blocks)), .block = dim3(kThreads)}, context.stream(),
+         LaunchShape{.grid = dim3(static_cast<unsigned>(blocks)), .block = dim3(kThreads)}, context.stream,
          plan.positions, width, mask, rows);
 }
 

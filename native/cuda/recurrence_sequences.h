@@ -8,7 +8,7 @@
 /// Masks: which positions the turns are, and what becomes of the others.
 namespace slim::cuda {
 
-class CudaContext;
+struct CudaContext;
 
 /// Where the lists of a walk lie.
 struct WalkLists {
@@ -22,18 +22,18 @@ Walk WalkAll(const RecurrencePlan& plan);
 
 /// The walk over the positions whose mask [B, T] is not 0, as lists that FindTurns has filled.
 Walk WalkMasked(const RecurrencePlan& plan, const WalkLists& lists);
-void FindTurns(CudaContext& context, const RecurrencePlan& plan, const uint8_t* mask, const WalkLists& lists);
+void FindTurns(const CudaContext& context, const RecurrencePlan& plan, const uint8_t* mask, const WalkLists& lists);
 
 /// The masked rows of the output repeat the state before them; zeros where there is none.
-void FillMaskedOutput(CudaContext& context, const Walk& walk, int64_t units, const uint8_t* mask,
+void FillMaskedOutput(const CudaContext& context, const Walk& walk, int64_t units, const uint8_t* mask,
                       const StateRows<float>& output);
 
 /// What masked rows of the output repeat, their gradients are added to: gathered [B, T, n] by position gets the sums at
 /// the turns, and nothing elsewhere.
-void GatherMaskedGradients(CudaContext& context, const Walk& walk, int64_t units, const uint8_t* mask,
+void GatherMaskedGradients(const CudaContext& context, const Walk& walk, int64_t units, const uint8_t* mask,
                            const StateRows<const float>& doutput, float* gathered);
 
 /// Zeros in the rows [B * T, width] of masked positions.
-void ClearMaskedRows(CudaContext& context, const RecurrencePlan& plan, const uint8_t* mask, int64_t width, float* rows);
+void ClearMaskedRows(const CudaContext& context, const RecurrencePlan& plan, const uint8_t* mask, int64_t width, float* rows);
 
 }  // namespace slim::cuda

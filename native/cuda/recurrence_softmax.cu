@@ -2,6 +2,7 @@
 
 #include "cuda/context.h"
 #include "cuda/launch.h"
+#include "cuda/ptx.h"
 #include "cuda/recurrence_turn.h"
 
 namespace slim::cuda {
@@ -156,21 +157,21 @@ __global__ void __launch_bounds__(kThreads) SoftmaxBackwardKernel(GraphBackwardO
 }
 
 template <class Operands>
-void LaunchRows(CudaContext& context, void (*kernel)(Operands, int), const Operands& operands, int turn) {
+void LaunchRows(const CudaContext& context, void (*kernel)(Operands, int), const Operands& operands, int turn) {
   Launch(kernel,
          LaunchShape{.grid = dim3(static_cast<unsigned>(operands.walk.batch)),
                      .block = dim3(kThreads),
                      .shared_bytes = kWarps * sizeof(float)},
-         context.stream(), operands, turn);
+         context.stream, operands, turn);
 }
 
 }  // namespace
 
-void SoftmaxForwardTurn(CudaContext& context, const GraphForwardOperands& operands, int turn) {
+void SoftmaxForwardTurn(const CudaContext& context, const GraphForwardOperands& operands, int turn) {
   LaunchRows(context, SoftmaxForwardKernel, operands, turn);
 }
 
-void SoftmaxBackwardTurn(CudaContext& context, const GraphBackwardOperands& operands, int turn) {
+void SoftmaxBackwardTurn(const CudaContext& context, const GraphBackwardOperands& operands, int turn) {
   LaunchRows(context, SoftmaxBackwardKernel, operands, turn);
 }
 

@@ -5,7 +5,7 @@
 /// A turn of the cell whose activation is softmax over the hidden axis. A block walks the row of one sequence.
 namespace slim::cuda {
 
-void SoftmaxForwardTurn(CudaContext& context, const GraphForwardOperands& operands, int turn);
-void SoftmaxBackwardTurn(CudaContext& context, const GraphBackwardOperands& operands, int turn);
+void SoftmaxForwardTurn(const CudaContext& context, const GraphForwardOperands& operands, int turn);
+void SoftmaxBackwardTurn(const CudaContext& context, const GraphBackwardOperands& operands, int turn);
 
 }  // namespace slim::cuda

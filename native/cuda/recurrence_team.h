@@ -4,6 +4,7 @@
 #include <string>
 
 #include "cuda/recurrence_exchange.h"
+#include "cuda/recurrence_memory.h"
 #include "cuda/recurrence_plan.h"
 #include "cuda/recurrence_walk.h"
 
@@ -12,7 +13,7 @@
 /// others of its team (recurrence_exchange.h).
 namespace slim::cuda {
 
-class CudaContext;
+struct CudaContext;
 
 struct TeamForwardOperands {
   Walk walk;
@@ -34,7 +35,6 @@ struct TeamBackwardOperands {
   int full_blocks;
   const float* recurrent_kernel;
   double* sums;  // [B, SumBlocks, n]
-  int bias_blocks;
   int sum_blocks;
 };
 
@@ -43,29 +43,33 @@ struct TeamLaunch {
   TeamShape team;
   int block_units;  // units of a block
   int tiles;        // of sequences
+
 };
 
 enum class Pass : uint8_t { kForward, kBackward };
 
-/// How a pass is divided, or why the kind does not serve it.
+/// How a pass is divided.
 struct TeamChoice {
-  bool serves = false;
-  std::string reason;  // where it does not
   TeamKind kind = TeamKind::kBlock;
-  int kernel = 0;     // in the table of instances
+  int kernel = 0;  // in the table of instances
+  int threads = 0;
+  int block_units = 0;
   int blocks = 0;     // of a team
-  int threads = 0;    // of a block
   int sequences = 0;  // of a tile
   int teams = 0;
+  size_t shared_bytes = 0;
+  std::string reason;  // why the kind does not serve; empty where it does
+
+  bool Serves() const { return reason.empty(); }
 };
 
-/// `blocks`: of a team; 0 for the fewest that hold the weights.
+/// `blocks`: of a team; 0 for the fewest that hold the weights. Asks the device what is resident.
 TeamChoice ChooseTeam(const CudaContext& context, const RecurrencePlan& plan, Pass pass, TeamKind kind, int blocks);
 
-/// `states` and `flags` are those of TeamMemory.
-void TeamForward(CudaContext& context, const RecurrencePlan& plan, const TeamChoice& choice,
-                 const TeamForwardOperands& operands, float* states, uint32_t* flags);
-void TeamBackward(CudaContext& context, const RecurrencePlan& plan, const TeamChoice& choice,
-                  const TeamBackwardOperands& operands, float* states, uint32_t* flags);
+/// For choices that serve.
+void TeamForward(const CudaContext& context, const RecurrencePlan& plan, const TeamChoice& choice,
+                 const TeamForwardOperands& operands, const TeamMemory& memory);
+void TeamBackward(const CudaContext& context, const RecurrencePlan& plan, const TeamChoice& choice,
+                  const TeamBackwardOperands& operands, const TeamMemory& memory);
 
 }  // namespace slim::cuda

@@ -3,98 +3,115 @@
 namespace slim::cuda {
 namespace {
 
-// What a lane has read of one step.
-struct KeptStep {
-  BlockValues<float> values;
-  float c_before, h_before, dh;
-};
+// Where what is read of a step lies in the store, behind the blocks' values.
+constexpr int kCellBefore = kBlocks, kStateBefore = kBlocks + 1, kOutputGradient = kBlocks + 2;
 
-// The step `step` of the walk back, which begins at a sequence's last turn.
+// The time of step `step` of the walk back, which begins at a sequence's last turn; -1 where it has none.
 __device__ inline int TimeOfStep(const Walk& walk, const TeamSequence& sequence, int step) {
   return step < sequence.turns ? walk.Time(sequence.b, sequence.turns - 1 - step) : -1;
 }
 
-__device__ inline KeptStep LoadStep(const TeamBackwardOperands& operands, const TeamSequence& sequence, int64_t units,
-                                    int64_t j, int time) {
-  KeptStep step = {};
-  if (time < 0) return step;
-  const int64_t position = sequence.b * operands.walk.steps + time;
-  step.values = operands.kept.At(operands.cell, position, units, j);
-  step.c_before = operands.kept.c_before[position * units + j];
-  step.h_before = operands.kept.StateBefore(position, units, j);
-  if (operands.doutput.sequences) step.dh = operands.doutput.At(operands.walk, sequence.b, time)[j];
-  return step;
+__device__ inline void ReadStep(const TeamBackwardOperands& operands, int b, int64_t units, int j, int time, int step,
+                                BackwardStore& store) {
+  if (time >= 0) {
+    const KeptRows& kept = operands.kept;
+    const int64_t position = b * operands.walk.steps + time;
+#pragma unroll
+    for (int k = 0; k < kBlocks; ++k) {
+      const int place = operands.cell.kept[k];
+      if (place >= 0) store.ReadAhead(step, k, kept.values + position * kept.width + place * units + j);
+    }
+    store.ReadAhead(step, kCellBefore, kept.c_before + position * units + j);
+    if (kept.h_before != nullptr) store.ReadAhead(step, kStateBefore, kept.h_before + position * units + j);
+    if (operands.doutput.sequences) {
+      store.ReadAhead(step, kOutputGradient, operands.doutput.At(operands.walk, b, time) + j);
+    }
+  }
+  CommitCopies();
 }
 
+// The gradients of the blocks' pre-activations, from dh of the state after the step; dc becomes that of c before it.
 template <class Activations>
-__device__ inline BlockValues<float> BackwardStep(const CellPlan& cell, const Unit& unit, const KeptStep& step,
-                                                  float dh, float& dc) {
+__device__ inline BlockValues<float> BackwardStep(const CellPlan& cell, const BackwardStore& store, int step,
+                                                  float h_before, float dh, float& dc) {
   const Activations activations(cell);
-  const BlockValues<float> values = ValuesAgain(cell, activations, unit, step.values, step.h_before);
-  return StepGradients(cell, activations, values, step.c_before, dh, dc);
+  BlockValues<float> kept = {};
+#pragma unroll
+  for (int k = 0; k < kBlocks; ++k) {
+    if (cell.kept[k] >= 0) kept[k] = store.Read(step, k);
+  }
+  const BlockValues<float> values = ValuesAgain(cell, activations, store, kept, h_before);
+  return StepGradients(cell, activations, values, store.Read(step, kCellBefore), dh, dc);
 }
 
 template <class Shape, bool kDropout>
-__global__ void __launch_bounds__(Shape::kMostThreads)
+__global__ void __launch_bounds__(Shape::kMostThreads, 1)
     TeamBackwardKernel(TeamLaunch launch, TeamBackwardOperands operands) {
   constexpr int kOutputs = kDropout ? Shape::kGates : 1;
+  constexpr bool kFactors = kDropout || Shape::kGates == 1;
   const Walk& walk = operands.walk;
   const CellPlan& cell = operands.cell;
-  const int64_t units = launch.team.units;
+  const int units = launch.team.units;
   const bool usual = cell.activation == Activation::kTanh && cell.gate_activation == Activation::kSigmoid;
   TeamExchange exchange(launch.team);
   const TeamLane own = TeamLane::Of<Shape>(launch, exchange.BlockOfTeam());
   // A warp without units sends nothing, so a cluster's barrier does not wait for it: it must not wait for the barrier.
   if (launch.team.kind == TeamKind::kCluster && own.first_unit >= units) return;
+  BackwardStore store(launch, cell);
   EngineWeights<Shape> weights;
   LoadWeights<Shape>(cell, operands.recurrent_kernel, units, operands.full_blocks * units, 1, own, weights);
 
   for (int tile = exchange.Team(); tile < launch.tiles; tile += exchange.Teams()) {
     const TeamSequence sequence = TeamSequence::Of(launch, own, walk, tile);
-    const int64_t j = own.has_unit ? own.j : 0;
-    const int steps = walk.Turns(walk.Sequence(static_cast<int64_t>(tile) * launch.team.sequences));
-    const Unit unit = LoadUnit(cell, AnyActivations(cell), operands.weights, sequence.b, j);
-    const LaneFactors<Shape> factors(cell, operands.weights, sequence.b, j);
+    const int steps = TurnsOfTile(launch, walk, tile);
+    double* sums = operands.sums + static_cast<int64_t>(sequence.b) * operands.sum_blocks * units;
+    store.Set(LoadUnit(cell, AnyActivations(cell), operands.weights, sequence.b, own.j));
+    store.ClearShortSums();
+    if (sequence.there) ClearSums(cell, sums, units, own.j);
+    float factors[kOutputs];
+#pragma unroll
+    for (int o = 0; o < kOutputs; ++o) factors[o] = LaneFactor<Shape>(cell, operands.weights, sequence.b, own.j, o);
     int time = TimeOfStep(walk, sequence, 0);
     int next_time = TimeOfStep(walk, sequence, 1);
-    KeptStep kept = LoadStep(operands, sequence, units, j, time);
-    float dh = sequence.there && !operands.doutput.sequences ? operands.doutput.At(walk, sequence.b, 0)[j] : 0.0f;
+    ReadStep(operands, sequence.b, units, own.j, time, 0, store);
+    float dh = sequence.there && !operands.doutput.sequences ? operands.doutput.At(walk, sequence.b, 0)[own.j] : 0.0f;
     float dc = 0.0f;
-    UnitSums sums;
     for (int step = 0; step < steps; ++step) {
-      const KeptStep next_kept = LoadStep(operands, sequence, units, j, next_time);
+      const int b = Anew(sequence.b), j = Anew(own.j);
+      ReadStep(operands, b, units, j, next_time, step + 1, store);
       const int later_time = TimeOfStep(walk, sequence, step + 2);
 
       if (step > 0) {
         float recurrent[kOutputs] = {};
         MultiplyRound<Shape, Shape::kGates, kOutputs>(weights, exchange.Receive(), launch.team, own, recurrent);
 #pragma unroll
-        for (int o = 0; o < kOutputs; ++o) dh += recurrent[o] * factors.at[o];
+        for (int o = 0; o < kOutputs; ++o) dh += kFactors ? recurrent[o] * factors[o] : recurrent[o];
       }
+      WaitCopies<1>();
       BlockValues<float> da = {};
       if (step < sequence.turns) {
-        dh += kept.dh;
-        da = usual ? BackwardStep<TanhAndSigmoid>(cell, unit, kept, dh, dc)
-                   : BackwardStep<AnyActivations>(cell, unit, kept, dh, dc);
-        sums.Add(cell, da, kept.h_before);
-        operands.kept.Set(cell, sequence.b * walk.steps + time, units, j, da);
+        const float h_before = operands.kept.h_before == nullptr ? 0.0f : store.Read(step, kStateBefore);
+        if (operands.doutput.sequences) dh += store.Read(step, kOutputGradient);
+        da = usual ? BackwardStep<TanhAndSigmoid>(cell, store, step, h_before, dh, dc)
+                   : BackwardStep<AnyActivations>(cell, store, step, h_before, dh, dc);
+        store.AddToSums(da, h_before);
+        if (step % kShortSum == kShortSum - 1) store.FlushSums(sums, units, j);
+        operands.kept.Set(cell, b * walk.steps + time, units, j, da);
         dh = 0.0f;
 #pragma unroll
-        for (int k = 0; k < kBlocks; ++k) dh += unit.diagonal[k] * da[k];
+        for (int k = 0; k < kBlocks; ++k) dh += store.Diagonal(k) * da[k];
       }
       if (step + 1 < steps && own.has_unit) {
 #pragma unroll
-        for (int g = 0; g < Shape::kGates; ++g) {
-          exchange.Send(own.q, g, static_cast<int>(j), OfEngineBlock<Shape>(cell, da, g));
-        }
+        for (int g = 0; g < Shape::kGates; ++g) exchange.Send(own.q, g, j, OfEngineBlock<Shape>(cell, da, g));
       }
-      kept = next_kept;
       time = next_time;
       next_time = later_time;
     }
+    WaitCopies<0>();
     if (sequence.there) {
-      sums.Store(cell, operands.weights, operands.bias_blocks, sequence.b, j,
-                 operands.sums + sequence.b * operands.sum_blocks * units);
+      store.FlushSums(sums, units, own.j);
+      ScaleSums(cell, operands.weights, sequence.b, sums, own.j);
     }
   }
 }

@@ -14,7 +14,7 @@ namespace slim::cuda {
 struct TeamLane {
   int lane;
   int first_unit;  // of the warp
-  int64_t j;       // the lane's unit, perhaps beyond the last
+  int j;           // the lane's unit, perhaps beyond the last
   int q;           // its sequence, perhaps beyond the tile's
   bool has_unit;
 
@@ -26,25 +26,40 @@ struct TeamLane {
     own.j = own.first_unit + own.lane % Shape::kUnits;
     own.q = own.lane / Shape::kUnits;
     own.has_unit = own.j < launch.team.units && own.q < launch.team.sequences;
+    if (!own.has_unit) own.j = 0;
     return own;
   }
 };
 
 /// The sequence that a lane walks with the tile; one of no turns where there is none for it.
 struct TeamSequence {
-  int64_t b;  // some sequence in any case
+  int b;  // some sequence in any case
   int turns;
   bool there;
 
   __device__ static TeamSequence Of(const TeamLaunch& launch, const TeamLane& own, const Walk& walk, int tile) {
-    const int64_t p = static_cast<int64_t>(tile) * launch.team.sequences + own.q;
+    const int64_t first = static_cast<int64_t>(tile) * launch.team.sequences;
     TeamSequence sequence;
-    sequence.there = own.has_unit && p < walk.batch;
-    sequence.b = walk.Sequence(sequence.there ? p : static_cast<int64_t>(tile) * launch.team.sequences);
+    sequence.there = own.has_unit && first + own.q < walk.batch;
+    sequence.b = static_cast<int>(walk.Sequence(sequence.there ? first + own.q : first));
     sequence.turns = sequence.there ? walk.Turns(sequence.b) : 0;
     return sequence;
   }
 };
+
+/// The turns of a tile: those of its longest sequence, which is the first.
+__device__ inline int TurnsOfTile(const TeamLaunch& launch, const Walk& walk, int tile) {
+  return walk.Turns(walk.Sequence(static_cast<int64_t>(tile) * launch.team.sequences));
+}
+
+/// The value, of which the compiler knows nothing: addresses that depend on it are computed at each step instead of
+/// being kept in registers that the weights need.
+__device__ inline int Anew(int value) {
+#if defined(__CUDA_ARCH__)
+  asm volatile("" : "+r"(value));
+#endif
+  return value;
+}
 
 /// The block of the cell that the engine's block `g` is: itself, or the only one with a full product.
 template <class Shape>
@@ -74,20 +89,78 @@ __device__ inline float OfEngineBlock(const CellPlan& cell, const BlockValues<fl
   return value;
 }
 
-/// Factors of recurrent dropout of a lane's unit and sequence by engine block; 1 without dropout.
-template <class Shape>
-struct LaneFactors {
-  float at[Shape::kGates];
+/// What a lane keeps in shared memory because its registers are full of weights: the parameters of its unit, what it
+/// has read ahead, and in the backward pass sums of a few steps. Only the lane itself reads it.
+template <int kAhead_, int kSums_>
+class LaneStore {
+ public:
+  static constexpr int kAhead = kAhead_;  // values of a step that are read ahead
+  static constexpr int kFloats = 2 * kBlocks + kSums_ + 2 * kAhead;
 
-  __device__ LaneFactors(const CellPlan& cell, const UnitWeights& weights, int64_t b, int64_t j) {
+  __device__ LaneStore(const TeamLaunch& launch, const CellPlan& cell) : cell_(cell) {
+    own_ = reinterpret_cast<float*>(SharedMemory<unsigned char>() + launch.team.SharedBytes()) + threadIdx.x;
+  }
+
+  __device__ void Set(const Unit& unit) {
 #pragma unroll
-    for (int g = 0; g < Shape::kGates; ++g) {
-      at[g] = weights.factors == nullptr
-                  ? 1.0f
-                  : weights.factors[(b * kBlocks + CellBlock<Shape>(cell, g)) * weights.units + j];
+    for (int k = 0; k < kBlocks; ++k) {
+      *At(k) = unit.bias[k];
+      *At(kBlocks + k) = unit.diagonal[k];
     }
   }
+  __device__ float Bias(int k) const { return cell_.bias[k] < 0 && !cell_.fixed[k] ? 0.0f : *At(k); }
+  __device__ float Diagonal(int k) const { return cell_.diagonal[k] < 0 ? 0.0f : *At(kBlocks + k); }
+
+  /// Value i of the step is on its way, or is 0 where `from` is null. Steps are read one ahead: ReadAhead for step s + 1
+  /// ends with CommitCopies; after WaitCopies<1> those of step s are there.
+  __device__ void ReadAhead(int step, int i, const float* from) {
+    float* to = At(AheadSlot(step, i));
+    if (from == nullptr) {
+      *to = 0.0f;
+    } else {
+      CopyAsync<4>(to, from);
+    }
+  }
+  __device__ float Read(int step, int i) const { return *At(AheadSlot(step, i)); }
+
+  __device__ void ClearShortSums() {
+#pragma unroll
+    for (int i = 0; i < kSums_; ++i) *At(2 * kBlocks + i) = 0.0f;
+  }
+  __device__ void AddToSums(const BlockValues<float>& da, float h_before) {
+#pragma unroll
+    for (int k = 0; k < kBlocks; ++k) {
+      if (cell_.bias[k] >= 0) *At(2 * kBlocks + k) += da[k];
+      if (cell_.diagonal[k] >= 0) *At(3 * kBlocks + k) += da[k] * h_before;
+    }
+  }
+  /// Adds them to those of all steps, [BiasBlocks + DiagonalBlocks, n] in double precision, and begins anew.
+  __device__ void FlushSums(double* sums, int64_t units, int64_t j) {
+#pragma unroll
+    for (int k = 0; k < kBlocks; ++k) {
+      if (cell_.bias[k] >= 0) sums[cell_.bias[k] * units + j] += static_cast<double>(*At(2 * kBlocks + k));
+      if (cell_.diagonal[k] >= 0) sums[cell_.DiagonalSum(k) * units + j] += static_cast<double>(*At(3 * kBlocks + k));
+    }
+    ClearShortSums();
+  }
+
+ private:
+  __device__ static int AheadSlot(int step, int i) { return 2 * kBlocks + kSums_ + (step & 1) * kAhead + i; }
+  __device__ float* At(int i) const { return own_ + static_cast<unsigned>(i) * blockDim.x; }
+
+  const CellPlan& cell_;
+  float* own_;
 };
+
+using ForwardStore = LaneStore<kBlocks, 0>;                // the blocks' input products
+using BackwardStore = LaneStore<kBlocks + 3, 2 * kBlocks>;  // the blocks' values, c and h before, dh
+
+/// The factor of recurrent dropout of a lane's unit and sequence in an engine block.
+template <class Shape>
+__device__ inline float LaneFactor(const CellPlan& cell, const UnitWeights& weights, int64_t b, int64_t j, int g) {
+  if (weights.factors == nullptr) return 1.0f;
+  return weights.factors[(b * kBlocks + CellBlock<Shape>(cell, g)) * weights.units + j];
+}
 
 /// The weights that a lane multiplies: of the warp's units and the lane's elements of the depth. `unit_stride` and
 /// `element_stride` say where U [n, full_blocks * n] has them: forwards the depth runs over its rows, backwards over a

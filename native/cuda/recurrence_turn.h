@@ -82,7 +82,7 @@ __device__ inline void FinishTurnBack(const GraphBackwardOperands& operands, int
     if (cell.diagonal[k] < 0) continue;
     const float factor =
         operands.weights.factors == nullptr ? 1.0f : operands.weights.factors[(b * kBlocks + k) * units + j];
-    sums[(operands.bias_blocks + cell.diagonal[k]) * units] += static_cast<double>(da[k] * h_before * factor);
+    sums[cell.DiagonalSum(k) * units] += static_cast<double>(da[k] * h_before * factor);
   }
   operands.dh[b * units + j] = dh;
 }

@@ -31,6 +31,18 @@ struct InputProducts {
   int64_t width;          // floats from row to row
   const int32_t* index;   // or null
   int8_t place[kBlocks];  // of each block in a row, -1 where it has none
+
+  /// Those of one unit, 0 where a block has none.
+  __device__ BlockValues<float> At(int64_t position, int64_t units, int64_t j) const {
+    BlockValues<float> values = {};
+    if (rows == nullptr) return values;
+    const float* row = rows + (index == nullptr ? position : index[position]) * width + j;
+#pragma unroll
+    for (int k = 0; k < kBlocks; ++k) {
+      if (place[k] >= 0) values[k] = row[place[k] * units];
+    }
+    return values;
+  }
 };
 
 /// The rows that leave the layer, or the gradients of them: [B, T, n] with sequences, otherwise [B, n].

@@ -30,6 +30,7 @@ RecurrencePlan::RecurrencePlan(const RecurrenceShape& s, int64_t b, bool is_embe
     cell.kept[k] = place(terms.input || (training && full), kept_blocks);
     cell.fixed[k] = k != kCandidate && !terms.input && terms.recurrent == RecurrentTerm::kNone;
   }
+  cell.bias_blocks = static_cast<int8_t>(bias_blocks);
   sees_state = full_blocks + diagonal_blocks > 0;
   input_width = input_blocks * units;
   full_width = full_blocks * units;
