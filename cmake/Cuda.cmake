@@ -9,6 +9,10 @@ set(SLIM_LSTM_CUDA_HEADERS "${CMAKE_CURRENT_SOURCE_DIR}/build/cuda-headers" CACH
 
 # CMake asks for the architectures before it looks at the compiler.
 set(CMAKE_CUDA_ARCHITECTURES "${SLIM_LSTM_CUDA_ARCHITECTURES}")
+# The toolkit's usual folder is often on no path.
+if(NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX})
+  find_program(CMAKE_CUDA_COMPILER nvcc HINTS ENV CUDA_HOME ENV CUDA_PATH PATHS "/usr/local/cuda" PATH_SUFFIXES bin)
+endif()
 include(CheckLanguage)
 check_language(CUDA)
 if(NOT CMAKE_CUDA_COMPILER)
@@ -37,7 +41,7 @@ target_link_libraries(slim_lstm_cuda PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
 set_target_properties(slim_lstm_cuda PROPERTIES
   CUDA_SEPARABLE_COMPILATION OFF
   # What -Xptxas=-v says is for the tests, not for the terminal.
-  CUDA_COMPILER_LAUNCHER "${CMAKE_CURRENT_SOURCE_DIR}/cmake/keep-resource-report.sh"
+  CUDA_COMPILER_LAUNCHER "sh;${CMAKE_CURRENT_SOURCE_DIR}/cmake/keep-resource-report.sh"
   LINK_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/native/cuda/exports.map")
 
 # A definition holds no ';'.
