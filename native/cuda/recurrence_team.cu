@@ -145,7 +145,8 @@ TeamChoice ChooseTeam(const CudaContext& context, const RecurrencePlan& plan, Pa
   const auto divide = [](int a, int b) { return (a + b - 1) / b; };
   const int fewest = divide(units, instance.warp_units * instance.most_warps);
   const int most = kind == TeamKind::kBlock ? 1 : kind == TeamKind::kCluster ? kLargestCluster : units;
-  if (std::max(blocks, fewest) > most || (blocks > 0 && blocks < fewest)) {
+  if (blocks > most && kind != TeamKind::kGrid) return Refusal("a team has at most " + std::to_string(most) + " blocks");
+  if (fewest > most || (blocks > 0 && blocks < fewest)) {
     return Refusal("the weights take " + std::to_string(fewest) + " blocks or more");
   }
   // Whole warps; every block has units.

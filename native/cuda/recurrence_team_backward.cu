@@ -77,8 +77,8 @@ __global__ void __launch_bounds__(Shape::kMostThreads, 1)
     float dh = sequence.there && !operands.doutput.sequences ? operands.doutput.At(walk, sequence.b, 0)[own.j] : 0.0f;
     float dc = 0.0f;
     for (int step = 0; step < steps; ++step) {
-      const int b = Anew(sequence.b), j = Anew(own.j);
-      ReadStep(operands, b, units, j, next_time, step + 1, store);
+      const int b = Anew(sequence.b), j = Anew(own.j), n = Anew(units);
+      ReadStep(operands, b, n, j, next_time, step + 1, store);
       const int later_time = TimeOfStep(walk, sequence, step + 2);
 
       if (step > 0) {
@@ -95,8 +95,8 @@ __global__ void __launch_bounds__(Shape::kMostThreads, 1)
         da = usual ? BackwardStep<TanhAndSigmoid>(cell, store, step, h_before, dh, dc)
                    : BackwardStep<AnyActivations>(cell, store, step, h_before, dh, dc);
         store.AddToSums(da, h_before);
-        if (step % kShortSum == kShortSum - 1) store.FlushSums(sums, units, j);
-        operands.kept.Set(cell, b * walk.steps + time, units, j, da);
+        if (step % kShortSum == kShortSum - 1) store.FlushSums(sums, n, j);
+        operands.kept.Set(cell, b * walk.steps + time, n, j, da);
         dh = 0.0f;
 #pragma unroll
         for (int k = 0; k < kBlocks; ++k) dh += store.Diagonal(k) * da[k];

@@ -64,8 +64,8 @@ __global__ void __launch_bounds__(Shape::kMostThreads, 1)
     int next_row = RowOrNone(walk, operands.products, sequence.b, next_time);
     float c = 0.0f, h = 0.0f;
     for (int turn = 0; turn < steps; ++turn) {
-      const int b = Anew(sequence.b), j = Anew(own.j);
-      ReadProducts(operands.products, units, next_row, j, turn + 1, store);
+      const int b = Anew(sequence.b), j = Anew(own.j), n = Anew(units);
+      ReadProducts(operands.products, n, next_row, j, turn + 1, store);
       next_row = RowOrNone(walk, operands.products, b, later_time);
       const int last_time = TimeOrNone(walk, sequence, turn + 3);
 
@@ -82,14 +82,14 @@ __global__ void __launch_bounds__(Shape::kMostThreads, 1)
           sums[k] = OfCellBlock<Shape>(cell, recurrent, k);
           if (operands.products.place[k] >= 0) sums[k] += store.Read(turn, k);
         }
-        if (operands.kept.KeepsStates()) operands.kept.SetStates(position, units, j, c, h);
+        if (operands.kept.KeepsStates()) operands.kept.SetStates(position, n, j, c, h);
         BlockValues<float> values;
         if (usual) {
           ForwardStep<TanhAndSigmoid>(cell, store, sums, c, h, values);
         } else {
           ForwardStep<AnyActivations>(cell, store, sums, c, h, values);
         }
-        if (operands.kept.KeepsStates()) operands.kept.Set(cell, position, units, j, values);
+        if (operands.kept.KeepsStates()) operands.kept.Set(cell, position, n, j, values);
         if (operands.output.sequences) operands.output.At(walk, b, time)[j] = h;
       }
       if (turn + 1 < steps && own.has_unit) {
