@@ -41,7 +41,9 @@ export function machineArchitectures() {
 export function buildCudaLibrary({ folder, output, architectures, source = root }) {
   const nvcc = findNvcc();
   if (nvcc === undefined) {
-    throw new SetupError('Missing: nvcc of the CUDA toolkit, 12.8 or newer. Install it, or set CUDACXX to where it is.');
+    throw new SetupError(
+      'Missing: nvcc of the CUDA toolkit, 12.8 or newer. Install it, or set CUDACXX to where it is.',
+    );
   }
   const generator = outputOf('ninja', ['--version']) === undefined ? [] : ['-G', 'Ninja'];
   const env = { ...process.env, CUDACXX: nvcc.path };

@@ -81,7 +81,7 @@ function cudaChecks(cuda: NativeCuda): Check[] {
     {
       name: 'driver',
       ok: cuda.driverCuda !== null,
-      detail: `${cuda.driver ?? 'unknown version'}${cuda.driverCuda === null ? '' : `, serves CUDA ${cuda.driverCuda}`}`,
+      detail: driverInWords(cuda),
     },
     ...cuda.libraries.map(({ name, version, path, reason }) => ({
       name,
@@ -90,6 +90,11 @@ function cudaChecks(cuda: NativeCuda): Check[] {
     })),
   ];
   return chain.map((check) => ({ ...check, optional: true }));
+}
+
+function driverInWords({ driver, driverCuda }: NativeCuda): string {
+  if (driverCuda === null) return driver === null ? 'none is loaded' : `${driver}, without its library libcuda.so.1`;
+  return `${driver ?? 'of unknown version'}, serves CUDA ${driverCuda}`;
 }
 
 /** On the CPU, and on the GPU that `'auto'` takes. */
