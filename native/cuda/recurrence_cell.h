@@ -141,7 +141,7 @@ __device__ inline BlockValues<float> StepGradients(const CellPlan& cell, const A
 /// with the number of steps: zeros first, and at the end times the factors of recurrent dropout, which are the same at
 /// all steps.
 __device__ inline void ClearSums(const CellPlan& cell, double* sums, int64_t units, int64_t j) {
-#pragma unroll
+#pragma unroll 1
   for (int k = 0; k < kBlocks; ++k) {
     if (cell.bias[k] >= 0) sums[cell.bias[k] * units + j] = 0.0;
     if (cell.diagonal[k] >= 0) sums[cell.DiagonalSum(k) * units + j] = 0.0;
@@ -150,7 +150,7 @@ __device__ inline void ClearSums(const CellPlan& cell, double* sums, int64_t uni
 __device__ inline void ScaleSums(const CellPlan& cell, const UnitWeights& weights, int64_t sequence, double* sums,
                                  int64_t j) {
   if (weights.factors == nullptr) return;
-#pragma unroll
+#pragma unroll 1
   for (int k = 0; k < kBlocks; ++k) {
     if (cell.diagonal[k] < 0) continue;
     const float factor = weights.factors[(sequence * kBlocks + k) * weights.units + j];

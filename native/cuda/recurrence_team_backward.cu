@@ -46,7 +46,7 @@ __device__ inline BlockValues<float> BackwardStep(const CellPlan& cell, const Ba
 
 template <class Shape, bool kDropout>
 __global__ void __launch_bounds__(Shape::kMostThreads, 1)
-    TeamBackwardKernel(TeamLaunch launch, TeamBackwardOperands operands) {
+    TeamBackwardKernel(const __grid_constant__ TeamLaunch launch, const __grid_constant__ TeamBackwardOperands operands) {
   constexpr int kOutputs = kDropout ? Shape::kGates : 1;
   constexpr bool kFactors = kDropout || Shape::kGates == 1;
   const Walk& walk = operands.walk;

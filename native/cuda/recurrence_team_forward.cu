@@ -35,7 +35,7 @@ __device__ inline void ForwardStep(const CellPlan& cell, const ForwardStore& sto
 
 template <class Shape, bool kDropout>
 __global__ void __launch_bounds__(Shape::kMostThreads, 1)
-    TeamForwardKernel(TeamLaunch launch, TeamForwardOperands operands) {
+    TeamForwardKernel(const __grid_constant__ TeamLaunch launch, const __grid_constant__ TeamForwardOperands operands) {
   constexpr int kInputs = kDropout ? Shape::kGates : 1;
   constexpr bool kFactors = kDropout || Shape::kGates == 1;
   const Walk& walk = operands.walk;

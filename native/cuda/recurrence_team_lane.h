@@ -134,9 +134,10 @@ class LaneStore {
       if (cell_.diagonal[k] >= 0) *At(3 * kBlocks + k) += da[k] * h_before;
     }
   }
-  /// Adds them to those of all steps, [BiasBlocks + DiagonalBlocks, n] in double precision, and begins anew.
+  /// Adds them to those of all steps, [BiasBlocks + DiagonalBlocks, n] in double precision, and begins anew. One after
+  /// the other: it is seldom done, and registers are dear.
   __device__ void FlushSums(double* sums, int64_t units, int64_t j) {
-#pragma unroll
+#pragma unroll 1
     for (int k = 0; k < kBlocks; ++k) {
       if (cell_.bias[k] >= 0) sums[cell_.bias[k] * units + j] += static_cast<double>(*At(2 * kBlocks + k));
       if (cell_.diagonal[k] >= 0) sums[cell_.DiagonalSum(k) * units + j] += static_cast<double>(*At(3 * kBlocks + k));
