@@ -70,7 +70,7 @@ void ColumnSums(const CudaContext& context, const float* x, int64_t rows, int64_
   if (columns == 0) return;
   constexpr int64_t kLeastRows = 64;
   const unsigned int column_blocks = Blocks(columns, kColumns);
-  const int64_t fitting = static_cast<int64_t>(CudaContext::kWorkspaceBytes / sizeof(double)) / columns;
+  const int64_t fitting = static_cast<int64_t>(context.workspace_bytes / sizeof(double)) / columns;
   const int64_t wanted = (4 * context.device.multiprocessors + column_blocks - 1) / column_blocks;
   const int64_t most = std::min<int64_t>({wanted, (rows + kLeastRows - 1) / kLeastRows, fitting, 65535});
   const int64_t rows_of_part = (rows + std::max<int64_t>(most, 1) - 1) / std::max<int64_t>(most, 1);

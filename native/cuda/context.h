@@ -22,6 +22,7 @@ struct DeviceLimits {
   int registers_per_multiprocessor = 0;
   size_t shared_per_multiprocessor = 0;
   size_t shared_per_block = 0;  // the most that AllowSharedMemory takes
+  size_t memory = 0;
   size_t l2_bytes = 0;
   bool clusters = false;
 };
@@ -32,15 +33,15 @@ struct CudaContext {
   DeviceLimits device;
   cudaStream_t stream = nullptr;
   const StepValues* step = nullptr;  // device memory: kernels read it when they run
-  /// Device memory of kWorkspaceBytes, 256-byte aligned, of unspecified content.
+  /// Device memory, 256-byte aligned, of unspecified content.
   void* workspace = nullptr;
+  size_t workspace_bytes = 0;
   /// Counters on the device for kernels whose last block finishes the work: zero whenever a kernel begins, so who
   /// counts clears.
   uint32_t* tickets = nullptr;
   /// Null where the library is not there.
   CublasLt* cublaslt = nullptr;
 
-  static constexpr size_t kWorkspaceBytes = size_t{32} << 20;
   static constexpr size_t kTickets = 64;
 };
 

@@ -1,5 +1,6 @@
 #include "cuda/device_session.h"
 
+#include <algorithm>
 #include <string>
 
 #include "cuda/check.h"
@@ -8,8 +9,6 @@
 
 namespace slim::cuda {
 namespace {
-
-static_assert(CudaContext::kWorkspaceBytes >= CublasLt::kWorkspaceBytes);
 
 DeviceLimits LimitsOf(int ordinal) {
   int count = 0;
@@ -29,9 +28,17 @@ DeviceLimits LimitsOf(int ordinal) {
   limits.registers_per_multiprocessor = properties.regsPerMultiprocessor;
   limits.shared_per_multiprocessor = properties.sharedMemPerMultiprocessor;
   limits.shared_per_block = properties.sharedMemPerBlockOptin;
+  limits.memory = properties.totalGlobalMem;
   limits.l2_bytes = static_cast<size_t>(properties.l2CacheSize);
   limits.clusters = properties.clusterLaunch != 0;
   return limits;
+}
+
+// cuBLASLt asks for a fixed size. Our own kernels make do with less where the device has little.
+size_t WorkspaceBytes(const DeviceLimits& device, const CublasLt* cublaslt) {
+  constexpr size_t kLeast = size_t{1} << 20;
+  if (cublaslt != nullptr) return CublasLt::kWorkspaceBytes;
+  return std::clamp(device.memory / 1024, kLeast, CublasLt::kWorkspaceBytes);
 }
 
 }  // namespace
@@ -44,11 +51,12 @@ DeviceSession::DeviceSession(int ordinal) {
     constexpr size_t kTicketBytes = CudaContext::kTickets * sizeof(uint32_t);
     context_.step = step_values_ = static_cast<StepValues*>(AllocateDeviceMemory(sizeof(StepValues)));
     context_.tickets = static_cast<uint32_t*>(AllocateDeviceMemory(kTicketBytes));
-    context_.workspace = AllocateDeviceMemory(CudaContext::kWorkspaceBytes);
-    Check(cudaMemsetAsync(context_.tickets, 0, kTicketBytes, context_.stream), "clear memory");
-    Check(cudaMemsetAsync(step_values_, 0, sizeof(StepValues), context_.stream), "clear memory");
     cublaslt_ = CublasLt::Make(ProductPrecision::kFloat32);
     context_.cublaslt = cublaslt_.get();
+    context_.workspace_bytes = WorkspaceBytes(context_.device, context_.cublaslt);
+    context_.workspace = AllocateDeviceMemory(context_.workspace_bytes);
+    Check(cudaMemsetAsync(context_.tickets, 0, kTicketBytes, context_.stream), "clear memory");
+    Check(cudaMemsetAsync(step_values_, 0, sizeof(StepValues), context_.stream), "clear memory");
   } catch (...) {
     Release();
     throw;

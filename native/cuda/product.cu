@@ -46,15 +46,15 @@ void MultiplyMatrices(const CudaContext& context, const ProductShape& shape, con
 
 }  // namespace
 
-ProductCut CutProduct(const DeviceLimits& device, const ProductResult& result, int tile_rows, int tile_columns) {
+ProductCut CutProduct(const CudaContext& context, const ProductResult& result, int tile_rows, int tile_columns) {
   constexpr int64_t kLeastDepth = 256;  // of a part
   constexpr int64_t kGranularity = 16;  // a tile's depth
   const int64_t row_tiles = (result.rows + tile_rows - 1) / tile_rows;
   const int64_t column_tiles = (result.columns + tile_columns - 1) / tile_columns;
   ProductCut cut;
   cut.tiles = row_tiles * column_tiles;
-  const int64_t wanted = (2 * device.multiprocessors + cut.tiles - 1) / cut.tiles;
-  const int64_t fitting = static_cast<int64_t>(CudaContext::kWorkspaceBytes / sizeof(float)) /
+  const int64_t wanted = (2 * context.device.multiprocessors + cut.tiles - 1) / cut.tiles;
+  const int64_t fitting = static_cast<int64_t>(context.workspace_bytes / sizeof(float)) /
                           std::max<int64_t>(1, result.rows * result.columns);
   const int64_t parts = std::max<int64_t>(1, std::min<int64_t>({wanted, result.depth / kLeastDepth, fitting, 65535}));
   const int64_t depth = (result.depth + parts - 1) / parts;

@@ -189,14 +189,14 @@ struct ProductCut {
 };
 
 /// Parts of the depth, so that tiles times parts keep the device busy and the parts' sums fit the workspace.
-ProductCut CutProduct(const DeviceLimits& device, const ProductResult& result, int tile_rows, int tile_columns);
+ProductCut CutProduct(const CudaContext& context, const ProductResult& result, int tile_rows, int tile_columns);
 
 /// C from the sums of the parts, in rising order.
 void AddParts(const CudaContext& context, const ProductResult& result, int64_t parts);
 
 template <class Tile, class A, class B>
 void MultiplyInTiles(const CudaContext& context, const A& a, const B& b, const ProductResult& result) {
-  const ProductCut cut = CutProduct(context.device, result, Tile::kRows, Tile::kColumns);
+  const ProductCut cut = CutProduct(context, result, Tile::kRows, Tile::kColumns);
   const LaunchShape shape{.grid = dim3(static_cast<unsigned int>(cut.tiles), static_cast<unsigned int>(cut.parts)),
                           .block = dim3(Tile::kThreads),
                           .shared_bytes = Tile::kSharedBytes};
@@ -214,7 +214,7 @@ void MultiplyOperands(const CudaContext& context, const A& a, const B& b, const 
     MultiplyInTiles<MediumTile>(context, a, b, result);
   } else {
     const auto serves = [&](int tile_rows, int tile_columns) {
-      const ProductCut cut = CutProduct(context.device, result, tile_rows, tile_columns);
+      const ProductCut cut = CutProduct(context, result, tile_rows, tile_columns);
       return result.rows > tile_rows / 2 && result.columns > tile_columns / 2 &&
              cut.tiles * cut.parts >= context.device.multiprocessors;
     };

@@ -522,7 +522,7 @@ cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind 
   const Lock lock(state.mutex);
   if (state.lost != cudaSuccess) return Answer(state.lost);
   emulated::Drain(nullptr);
-  EmulatedStream own;
+  CUstream_st own;
   state.streams.insert(&own);
   const cudaError_t error = cudaMemcpyAsync(to, from, bytes, kind, &own);
   emulated::Drain(&own);

@@ -11,9 +11,9 @@ namespace {
 
 using Lock = std::lock_guard<std::recursive_mutex>;
 
-bool CanGoOn(const EmulatedStream& stream) {
+bool CanGoOn(const CUstream_st& stream) {
   if (stream.operations.empty()) return false;
-  const EmulatedStream::Operation& next = stream.operations.front();
+  const CUstream_st::Operation& next = stream.operations.front();
   return next.awaited == nullptr || next.awaited->done >= next.recording;
 }
 
@@ -24,7 +24,7 @@ bool RunOneOperation(State& state) {
   }
   if (ready.empty()) return false;
   const cudaStream_t stream = ready[state.random.Below(ready.size())];
-  const EmulatedStream::Operation operation = std::move(stream->operations.front());
+  const CUstream_st::Operation operation = std::move(stream->operations.front());
   stream->operations.pop_front();
   if (operation.work == nullptr || state.lost != cudaSuccess) return true;
   try {
@@ -58,7 +58,7 @@ void AddUnique(std::vector<size_t>& to, const std::vector<size_t>& nodes) {
 }
 
 // In an order that chance decides among those that the dependencies allow.
-void RunNodes(const std::vector<EmulatedGraph::Node>& nodes, Random& random) {
+void RunNodes(const std::vector<CUgraph_st::Node>& nodes, Random& random) {
   std::vector<bool> done(nodes.size(), false);
   for (size_t left = nodes.size(); left > 0; --left) {
     std::vector<size_t> ready;
@@ -98,6 +98,8 @@ void Drain(cudaStream_t stream) {
     if (stream != nullptr) return stream->operations.empty();
     return std::all_of(state.streams.begin(), state.streams.end(), [](auto s) { return s->operations.empty(); });
   };
+  // Opened once for all of the work: it costs two system calls.
+  const DeviceMemory::Access access(state.memory);
   while (!done()) {
     if (!RunOneOperation(state)) throw Failure("A stream waits for an event that is never reached");
   }
@@ -115,7 +117,7 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned int) {
   State& state = TheState();
   const Lock lock(state.mutex);
   if (state.lost != cudaSuccess) return Answer(state.lost);
-  *stream = new EmulatedStream;
+  *stream = new CUstream_st;
   state.streams.insert(*stream);
   return cudaSuccess;
 }
@@ -166,7 +168,7 @@ cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned int) {
   State& state = TheState();
   const Lock lock(state.mutex);
   if (state.lost != cudaSuccess) return Answer(state.lost);
-  *event = new EmulatedEvent;
+  *event = new CUevent_st;
   state.events.insert(*event);
   return cudaSuccess;
 }
@@ -241,7 +243,7 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
   const cudaError_t error = emulated::CheckStream(state, stream);
   if (error != cudaSuccess) return Answer(error);
   if (stream->capture != nullptr) return Answer(cudaErrorInvalidValue);
-  auto* graph = new EmulatedGraph;
+  auto* graph = new CUgraph_st;
   graph->origin = stream;
   state.graphs.insert(graph);
   stream->capture = graph;
@@ -255,7 +257,7 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
   *graph = nullptr;
   const cudaError_t error = emulated::CheckStream(state, stream);
   if (error != cudaSuccess) return Answer(error);
-  EmulatedGraph* captured = stream->capture;
+  CUgraph_st* captured = stream->capture;
   if (captured == nullptr || captured->origin != stream) return Answer(cudaErrorInvalidValue);
   // Whatever other streams added has to come before the end of the stream that began.
   std::vector<bool> reached(captured->nodes.size(), false);
@@ -298,7 +300,7 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsig
   State& state = TheState();
   const Lock lock(state.mutex);
   if (state.lost != cudaSuccess) return Answer(state.lost);
-  *exec = new EmulatedGraphExec{graph->nodes};
+  *exec = new CUgraphExec_st{graph->nodes};
   state.execs.insert(*exec);
   return cudaSuccess;
 }

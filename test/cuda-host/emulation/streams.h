@@ -9,15 +9,15 @@
 
 #include "emulation/runtime_api.h"
 
-struct EmulatedEvent {
+struct CUevent_st {
   int64_t recorded = 0;  // how often it was recorded
   int64_t done = 0;      // the last of these recordings that was reached
   // Recorded while its stream was captured:
-  EmulatedGraph* graph = nullptr;
+  CUgraph_st* graph = nullptr;
   std::vector<size_t> nodes;
 };
 
-struct EmulatedGraph {
+struct CUgraph_st {
   struct Node {
     std::function<void()> work;
     std::vector<size_t> after;  // nodes that come before
@@ -27,18 +27,18 @@ struct EmulatedGraph {
   cudaStream_t origin = nullptr;
 };
 
-struct EmulatedGraphExec {
-  std::vector<EmulatedGraph::Node> nodes;
+struct CUgraphExec_st {
+  std::vector<CUgraph_st::Node> nodes;
 };
 
-struct EmulatedStream {
+struct CUstream_st {
   struct Operation {
-    std::function<void()> work;        // or
-    EmulatedEvent* awaited = nullptr;  // the event that the stream waits for
+    std::function<void()> work;     // or
+    CUevent_st* awaited = nullptr;  // the event that the stream waits for
     int64_t recording = 0;
   };
   std::deque<Operation> operations;
-  EmulatedGraph* capture = nullptr;
+  CUgraph_st* capture = nullptr;
   std::vector<size_t> last;  // nodes that the next captured one comes after
 };
 
