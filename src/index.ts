@@ -15,9 +15,11 @@ export {
   OutOfMemoryError,
   SlimLstmError,
 } from './errors.js';
+export * from './images/index.js';
 export type { Activation, ActivationOptions } from './layers/activation.js';
 export type { ActivationName } from './layers/activation-names.js';
 export type { Bidirectional, BidirectionalOptions, MergeMode } from './layers/bidirectional.js';
+export type { Compatibility } from './layers/compatibility.js';
 export type { Conv1d, Conv1dOptions, ConvolutionPadding } from './layers/conv1d.js';
 export type { Dense, DenseOptions } from './layers/dense.js';
 export type { Dropout, DropoutOptions } from './layers/dropout.js';
@@ -73,14 +75,18 @@ export {
   takeRows,
 } from './tensor.js';
 export * from './text/index.js';
+export type { PassFlops } from './timing/flops.js';
+export { type LayerTiming, type LayerTimingOptions, type TimedTokens, timeLayer } from './timing/time-layer.js';
 export {
   type ConstantGate,
   defineVariant,
   type Gate,
+  type GateConstants,
   type GateTerms,
   type RecurrentTerm,
   type Variant,
   type VariantDefinition,
   type VariantName,
   variants,
+  withConstants,
 } from './variants.js';

@@ -20,6 +20,7 @@ import type {
   NativeProgress,
   NativeRows,
   NativeRun,
+  NativeTiming,
   NativeTrainingSpec,
   NativeTrainJob,
 } from './native.js';
@@ -76,11 +77,11 @@ function callAsync<T>(below: CallableFunction, work: () => Promise<T>): Promise<
 type OnProgress = ((progress: NativeProgress) => void) | null;
 
 /** Runs a job whose listener may throw: that ends the job and rejects its promise, and never reaches native code. */
-async function listened(
-  native: NativeModel,
+async function listened<Result>(
+  abort: () => void,
   onProgress: OnProgress,
-  start: (listener: OnProgress) => Promise<NativeRun>,
-): Promise<NativeRun> {
+  start: (listener: OnProgress) => Promise<Result>,
+): Promise<Result> {
   if (typeof onProgress !== 'function') return start(onProgress);
   let failure: { readonly error: unknown } | undefined;
   const run = await start((progress) => {
@@ -89,7 +90,7 @@ async function listened(
       onProgress(progress);
     } catch (error) {
       failure = { error };
-      native.abort();
+      abort();
     }
   });
   if (failure !== undefined) throw failure.error;
@@ -116,8 +117,9 @@ class Dataset implements NativeDataset {
   }
 }
 
-function unwrapped<T extends NativeRows>(rows: T): T {
-  return rows.data instanceof Dataset ? { ...rows, data: rows.data.native } : rows;
+/** With the addon's own data set in place of the wrapped one. */
+function unwrapped<T extends { readonly data: NativeDataset | null }>(given: T): T {
+  return given.data instanceof Dataset ? { ...given, data: given.data.native } : given;
 }
 
 class Model implements NativeModel {
@@ -157,13 +159,21 @@ class Model implements NativeModel {
 
   train(job: NativeTrainJob, onProgress: OnProgress): Promise<NativeRun> {
     return callAsync(this.train, () =>
-      listened(this.#native, onProgress, (listener) => this.#native.train(unwrapped(job), listener)),
+      listened(
+        () => this.abort(),
+        onProgress,
+        (listener) => this.#native.train(unwrapped(job), listener),
+      ),
     );
   }
 
   evaluate(rows: NativeRows, onProgress: OnProgress): Promise<NativeRun> {
     return callAsync(this.evaluate, () =>
-      listened(this.#native, onProgress, (listener) => this.#native.evaluate(unwrapped(rows), listener)),
+      listened(
+        () => this.abort(),
+        onProgress,
+        (listener) => this.#native.evaluate(unwrapped(rows), listener),
+      ),
     );
   }
 
@@ -187,6 +197,23 @@ class Model implements NativeModel {
   }
 }
 
+/** Starts at once, or rejects. */
+function timing(
+  below: CallableFunction,
+  addon: NativeAddon,
+  [specs, options, onProgress]: Parameters<NativeAddon['timeLayers']>,
+): NativeTiming {
+  let native: NativeTiming | undefined;
+  const dispose = () => native?.dispose();
+  const result = callAsync(below, () =>
+    listened(dispose, onProgress, (listener) => {
+      native = addon.timeLayers(specs, unwrapped(options), listener);
+      return native.result;
+    }),
+  );
+  return { result, dispose };
+}
+
 export function wrapAddon(addon: NativeAddon): NativeAddon {
   const wrapped: NativeAddon = {
     apiVersion: addon.apiVersion,
@@ -194,6 +221,7 @@ export function wrapAddon(addon: NativeAddon): NativeAddon {
     cuda: () => call(wrapped.cuda, () => addon.cuda()),
     createModel: (spec, options) => call(wrapped.createModel, () => new Model(addon.createModel(spec, options))),
     createDataset: (options) => call(wrapped.createDataset, () => new Dataset(addon.createDataset(options))),
+    timeLayers: (...args) => timing(wrapped.timeLayers, addon, args),
     dropoutMask: (options) => call(wrapped.dropoutMask, () => addon.dropoutMask(options)),
   };
   return wrapped;

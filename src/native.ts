@@ -1,7 +1,7 @@
 /**
  * The only file that loads the native addon: it finds it, explains why it cannot, and turns native errors into this
- * package's classes. The interfaces below are the addon's face (`native/addon/`); nothing outside `src/model` and
- * `src/devices.ts` uses them.
+ * package's classes. The interfaces below are the addon's face (`native/addon/`); nothing outside `src/model`,
+ * `src/timing` and `src/devices.ts` uses them.
  */
 
 import { createRequire } from 'node:module';
@@ -9,6 +9,18 @@ import { fileURLToPath } from 'node:url';
 import { NativeLoadError } from './errors.js';
 import { diagnoseLoadFailure } from './native-diagnosis.js';
 import { wrapAddon } from './native-errors.js';
+
+/**
+ * Blocks of columns out of draws `[rows, columns]`, in place of one draw over the array's own shape: an array
+ * `[rows, w * blocks]`, or with `asRows` `[blocks, rows]`, each block one column. A draw is one of this array, or of the
+ * array `ofEarlier` places before it, by its number; what has the same number is the same draw.
+ */
+export interface NativeDrawnBlocks {
+  readonly columns: number;
+  readonly blocks: readonly { readonly draw: number; readonly column: number }[];
+  readonly asRows: boolean;
+  readonly ofEarlier: number;
+}
 
 /** An initializer as the native side takes it; unused fields are left out. */
 export interface NativeInitializer {
@@ -35,6 +47,7 @@ export interface NativeInitializer {
   /** lstmBias: elements `onesFrom` to `onesTo - 1` are 1, the rest 0. */
   readonly onesFrom?: number;
   readonly onesTo?: number;
+  readonly drawn?: NativeDrawnBlocks;
 }
 
 export interface NativeParameterSpec {
@@ -274,6 +287,35 @@ export interface NativeCuda {
   readonly libraries: readonly NativeCudaLibrary[];
 }
 
+/** What is timed beside one another: layers that read the same and give the same. */
+export interface NativeTimingOptions {
+  readonly device: string;
+  readonly threads: number;
+  readonly seed: number;
+  /** Token ids that the models read, in rows of T; null: they read random numbers. */
+  readonly data: NativeDataset | null;
+  readonly batch: number;
+  /** The backward pass gives the gradient of the numbers that are read. */
+  readonly inputGradient: boolean;
+  /** Turns of each model before those that count. */
+  readonly warmups: number;
+  readonly rounds: number;
+}
+
+export interface NativeTimings {
+  /** Such as `cpu (AVX-512, 2 threads)`. */
+  readonly device: string;
+  /** Milliseconds of each turn: forward pass of inference; forward and backward pass of training. */
+  readonly models: readonly { readonly forward: Float64Array; readonly training: Float64Array }[];
+  readonly aborted: boolean;
+}
+
+export interface NativeTiming {
+  readonly result: Promise<NativeTimings>;
+  /** Ends the run within one pass, its promise resolves as aborted; frees what it holds. */
+  dispose(): void;
+}
+
 export interface NativeAddon {
   readonly apiVersion: number;
   /** The CPU device: instruction set chosen, such as `AVX-512`. */
@@ -285,6 +327,12 @@ export interface NativeAddon {
     options: { readonly device: string; readonly threads: number; readonly seed: number },
   ): NativeModel;
   createDataset(options: NativeDatasetOptions): NativeDataset;
+  /** Times models without a loss, turn by turn, on a thread of its own; `steps` of the progress counts all turns. */
+  timeLayers(
+    specs: readonly NativeModelSpec[],
+    options: NativeTimingOptions,
+    onProgress: ((progress: NativeProgress) => void) | null,
+  ): NativeTiming;
   /** For tests: the first `count` elements of a dropout mask, 0 or 1 / (1 - rate). */
   dropoutMask(options: {
     readonly seed: number;

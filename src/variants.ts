@@ -108,8 +108,8 @@ const diagonal = terms(false, 'diagonal', false);
 const diagonalAndBias = terms(false, 'diagonal', true);
 const diagonalCandidate = terms(true, 'diagonal', true);
 
-// 0.96 and, for LSTM6, 0.4 are the forget constants of the authors' code. One takes another value by defining a
-// variant of one's own: `defineVariant({ ...variants.LSTM6, name: 'LSTM6 0.59', forget: { constant: 0.59 } })`.
+// 0.96 and, for LSTM6, 0.4 are the forget constants of the authors' code; for LSTM6 0.59 is told of the paper. Other
+// values are options: `withConstants('LSTM6', { forget: 0.59 })`.
 const one = constant(1);
 const slow = constant(0.96);
 const fast = constant(0.4);
@@ -194,6 +194,47 @@ export function resolveVariant(nameOrVariant: string | VariantDefinition): Varia
   const nearest = nearestName(nameOrVariant, names);
   throw new InvalidArgumentError(
     `${expectation(`one of ${names.join(', ')}`, 'variant', nameOrVariant)}; did you mean ${nearest}?`,
+  );
+}
+
+/** The numbers of constant gates; what is left out stays as it is. */
+export interface GateConstants {
+  readonly input?: number;
+  /** Between -1 and 1, both excluded. */
+  readonly forget?: number;
+  readonly output?: number;
+}
+
+const constantBlocks = ['input', 'forget', 'output'] as const;
+
+/**
+ * The variant with other numbers for its constant gates, which its name tells: `LSTM6 with forget 0.59`. Where they are
+ * those that it has, it is the variant itself, so that a published name stands for the published numbers alone.
+ *
+ * @throws InvalidArgumentError for a gate that is no constant one in this variant, for the numbers that
+ *   {@link defineVariant} refuses, and for all that {@link resolveVariant} refuses.
+ */
+export function withConstants(variant: string | VariantDefinition, constants: GateConstants): Variant {
+  const row = resolveVariant(variant);
+  checkKeys(constants, constantBlocks, 'constants');
+  const changed: Partial<Record<(typeof constantBlocks)[number], ConstantGate>> = {};
+  for (const block of constantBlocks) {
+    const value = constants[block];
+    const gate = row[block];
+    if (value === undefined || (isConstantGate(gate) && gate.constant === value)) continue;
+    if (!isConstantGate(gate)) throw noConstantGate(row, block);
+    changed[block] = { constant: value };
+  }
+  const numbers = Object.entries(changed).map(([block, { constant }]) => `${block} ${constant}`);
+  if (numbers.length === 0) return row;
+  return defineVariant({ ...row, ...changed, name: `${row.name} with ${numbers.join(', ')}` });
+}
+
+function noConstantGate(variant: Variant, block: Block): InvalidArgumentError {
+  const others = constantBlocks.filter((other) => isConstantGate(variant[other]));
+  const has = others.length === 0 ? 'has no constant gate' : `has constants for ${others.join(' and ')} alone`;
+  return new InvalidArgumentError(
+    `Expected no constant for the ${block} gate of variant ${variant.name}, which ${has}`,
   );
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { InvalidArgumentError } from '../src/errors.js';
-import { defineVariant, resolveVariant, type Variant, variants, weightShapes } from '../src/variants.js';
+import { defineVariant, resolveVariant, type Variant, variants, weightShapes, withConstants } from '../src/variants.js';
 
 /** A block as the paper's table prints it: "Wx+Uh+b", "u.h", a constant, ... */
 function printed(gate: Variant['input']): string {
@@ -192,6 +192,54 @@ describe('defineVariant', () => {
   it.each(refused)('refuses %s', (_, wrong, message) => {
     expect(() => defineVariant(wrong)).toThrow(InvalidArgumentError);
     expect(() => defineVariant(wrong)).toThrow(message);
+  });
+});
+
+describe('withConstants', () => {
+  it.each([
+    ['LSTM6', { forget: 0.59 }, { input: 1, forget: 0.59, output: 1 }, 'LSTM6 with forget 0.59'],
+    [
+      'LSTM_C6',
+      { input: 0.5, output: -2 },
+      { input: 0.5, forget: 0.4, output: -2 },
+      'LSTM_C6 with input 0.5, output -2',
+    ],
+    [
+      'LSTM6',
+      { input: 1, forget: -0.96, output: 1 },
+      { input: 1, forget: -0.96, output: 1 },
+      'LSTM6 with forget -0.96',
+    ],
+  ] as const)('%s with %j', (name, constants, expected, newName) => {
+    const variant = withConstants(name, constants);
+    const { input, forget, output } = expected;
+    expect(variant).toEqual({
+      name: newName,
+      input: { constant: input },
+      forget: { constant: forget },
+      output: { constant: output },
+      candidate: variants[name].candidate,
+    });
+    expect(resolveVariant(JSON.parse(JSON.stringify(variant)))).toEqual(variant);
+  });
+
+  it('leaves the other gates as they are', () => {
+    const { input, candidate, output } = variants.LSTM5a;
+    expect(withConstants('LSTM5a', { forget: 0.5 })).toMatchObject({ input, candidate, output });
+  });
+
+  it('gives the variant itself for its own numbers', () => {
+    expect(withConstants('LSTM4a', { forget: 0.96, output: 1 })).toBe(variants.LSTM4a);
+    expect(withConstants('LSTM', {})).toBe(variants.LSTM);
+  });
+
+  it('refuses a number for a gate that is none, and a gate that is not there', () => {
+    expect(() => withConstants('LSTM5a', { input: 1 })).toThrow(InvalidArgumentError);
+    expect(() => withConstants('LSTM3', { forget: 0.5 })).toThrow(
+      'Expected no constant for the forget gate of variant LSTM3, which has no constant gate',
+    );
+    // @ts-expect-error for callers without types
+    expect(() => withConstants('LSTM6', { candidate: 1 })).toThrow('received candidate');
   });
 });
 

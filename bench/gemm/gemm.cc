@@ -1,12 +1,13 @@
 // GF/s of the CPU's products, beside the peer's in the same run.
 //
-//   bench_gemm [--threads N,N...] [--samples N] [--only TEXT] [--pin] [--cpu-time]
+//   bench_gemm [--threads N,N...] [--samples N] [--only TEXT] [--pin] [--cpu-time] [--json]
 //
 // Every shape has several sets of fresh random operands, together larger than a core's caches, that the calls go
 // through in turn. Samples of ours and of the peer's alternate; the table shows medians and, as spread, the distance of
 // the quartiles in percent of the median; `ratio` compares medians, `of best` the fastest samples, which other load on
 // the machine touches least. `packed` is a product whose right operand was packed before, as the weights are in a
-// training step; `+pack` packs it within the measured time. The peer gets dense rows where ours overlap.
+// training step; `+pack` packs it within the measured time. The peer gets dense rows where ours overlap. With --json
+// each row is an object of its own line instead.
 
 #include <sched.h>
 #include <time.h>
@@ -94,6 +95,7 @@ struct Summary {
   double median;
   double spread;  // percent
   double best;
+  double worst;
 };
 
 Summary Summarise(std::vector<double> values) {
@@ -101,7 +103,7 @@ Summary Summarise(std::vector<double> values) {
   const auto at = [&](double q) {
     return values[static_cast<size_t>(q * static_cast<double>(values.size() - 1) + 0.5)];
   };
-  return {at(0.5), 100 * (at(0.75) - at(0.25)) / at(0.5), values.front()};
+  return {at(0.5), 100 * (at(0.75) - at(0.25)) / at(0.5), values.front(), values.back()};
 }
 
 // Times the calls in turn, `samples` times each.
@@ -152,9 +154,17 @@ AlignedBuffer MakeDense(const Shape& shape, const AlignedBuffer& a) {
 
 size_t Sets(size_t floats) { return std::clamp<size_t>(kRotatedBytes / (floats * sizeof(float)), 2, 64); }
 
-void PrintRow(const Shape& shape, int threads, const std::vector<Summary>& times, bool has_peer) {
-  const double work = 2.0 * static_cast<double>(shape.rows) * static_cast<double>(shape.columns) *
-                      static_cast<double>(shape.depth) * 1e-9;
+double Gigaflop(const Shape& shape) {
+  return 2.0 * static_cast<double>(shape.rows) * static_cast<double>(shape.columns) * static_cast<double>(shape.depth) *
+         1e-9;
+}
+
+// `times` are ours, then others of ours, and at the end the peer's where there is one.
+using ReportRow = void (*)(const Shape& shape, int threads, const std::vector<Summary>& times, int samples,
+                           bool has_peer);
+
+void PrintRow(const Shape& shape, int threads, const std::vector<Summary>& times, int, bool has_peer) {
+  const double work = Gigaflop(shape);
   std::printf("%-44s %2d", shape.name, threads);
   for (const Summary& time : times) std::printf("  %7.1f (%4.1f%%)", work / time.median, time.spread);
   if (has_peer) {
@@ -164,7 +174,20 @@ void PrintRow(const Shape& shape, int threads, const std::vector<Summary>& times
   std::fflush(stdout);
 }
 
-void TimeProduct(const Shape& shape, slim::ThreadPool& pool, int samples) {
+void PrintJsonRow(const Shape& shape, int threads, const std::vector<Summary>& times, int samples, bool has_peer) {
+  const double work = Gigaflop(shape);
+  const auto print = [&](const char* name, const Summary& time) {
+    std::printf(", \"%s\": {\"median\": %.1f, \"least\": %.1f, \"largest\": %.1f, \"runs\": %d}", name,
+                work / time.median, work / time.worst, work / time.best, samples);
+  };
+  std::printf("{\"name\": \"%s\", \"threads\": %d", shape.name, threads);
+  print("ours", times.front());
+  if (has_peer) print("peer", times.back());
+  std::printf("}\n");
+  std::fflush(stdout);
+}
+
+void TimeProduct(const Shape& shape, slim::ThreadPool& pool, int samples, ReportRow report) {
   const size_t a_floats = shape.runs * RunFloats(shape);
   const size_t sets = Sets(a_floats + shape.depth * shape.columns + shape.rows * shape.columns);
   std::vector<Operands> operands(sets);
@@ -206,10 +229,10 @@ void TimeProduct(const Shape& shape, slim::ThreadPool& pool, int samples) {
                      static_cast<long>(shape.depth), set.Dense(), set.b.floats(), set.c.floats());
     });
   }
-  PrintRow(shape, pool.threads(), Time(calls, samples), !peer::Name().empty());
+  report(shape, pool.threads(), Time(calls, samples), samples, !peer::Name().empty());
 }
 
-void TimeGradient(const Shape& shape, slim::ThreadPool& pool, int samples) {
+void TimeGradient(const Shape& shape, slim::ThreadPool& pool, int samples, ReportRow report) {
   const size_t a_floats = shape.runs * RunFloats(shape);
   const size_t sets = Sets(a_floats + shape.depth * shape.columns + shape.rows * shape.columns);
   std::vector<Operands> operands(sets);
@@ -247,7 +270,7 @@ void TimeGradient(const Shape& shape, slim::ThreadPool& pool, int samples) {
                      static_cast<long>(shape.rows), set.Dense(), set.b.floats(), set.c.floats());
     });
   }
-  PrintRow(shape, pool.threads(), Time(calls, samples), !peer::Name().empty());
+  report(shape, pool.threads(), Time(calls, samples), samples, !peer::Name().empty());
 }
 
 struct Options {
@@ -256,6 +279,7 @@ struct Options {
   std::string only;
   bool pin = false;
   bool cpu_time = false;
+  bool json = false;
 };
 
 Options ParseOptions(int argc, char** argv) {
@@ -269,6 +293,8 @@ Options ParseOptions(int argc, char** argv) {
     };
     if (name == "--cpu-time") {
       options.cpu_time = true;
+    } else if (name == "--json") {
+      options.json = true;
     } else if (name == "--pin") {
       options.pin = true;
     } else if (name == "--samples") {
@@ -282,7 +308,7 @@ Options ParseOptions(int argc, char** argv) {
         options.threads.push_back(std::max(1, std::atoi(list.c_str() + at)));
       }
     } else {
-      std::fprintf(stderr, "Expected --threads, --samples, --only, --pin or --cpu-time but received %s\n",
+      std::fprintf(stderr, "Expected --threads, --samples, --only, --pin, --cpu-time or --json but received %s\n",
                    name.c_str());
       std::exit(2);
     }
@@ -307,25 +333,43 @@ void PinToFirstCore() {
   if (sched_setaffinity(0, sizeof(cores), &cores) != 0) std::perror("sched_setaffinity");
 }
 
+void PrintTitle(const Options& options) {
+  std::printf("instruction set: %s; peer: %s; GF/s, median (quartile distance) of %d samples\n",
+              slim::NameOf(slim::ChosenCpuTarget()), peer::Name().empty() ? "none" : peer::Name().c_str(),
+              options.samples);
+}
+
+void PrintHeads(const char* ours) {
+  std::printf("%-44s %2s  %s  %-15s  ratio  of best\n", "", "th", ours, peer::Name().empty() ? "" : "peer");
+}
+
+void TimeShapes(const Options& options, slim::ThreadPool& pool, ReportRow report, void (*heads)(const char* ours)) {
+  const auto wanted = [&](const Shape& shape) {
+    return std::string(shape.name).find(options.only) != std::string::npos;
+  };
+  heads("packed           +pack          ");
+  for (const Shape& shape : kProducts) {
+    if (wanted(shape)) TimeProduct(shape, pool, options.samples, report);
+  }
+  heads("ours           ");
+  for (const Shape& shape : kGradients) {
+    if (wanted(shape)) TimeGradient(shape, pool, options.samples, report);
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   const Options options = ParseOptions(argc, argv);
   if (options.pin) PinToFirstCore();
-  const bool has_peer = !peer::Name().empty();
-  std::printf("instruction set: %s; peer: %s; GF/s, median (quartile distance) of %d samples\n",
-              slim::NameOf(slim::ChosenCpuTarget()), has_peer ? peer::Name().c_str() : "none", options.samples);
+  if (!options.json) PrintTitle(options);
   for (const int threads : options.threads) {
     slim::ThreadPool pool(threads);
     peer::UseThreads(threads);
-    std::printf("%-44s %2s  %-15s  %-15s  %-15s  ratio  of best\n", "", "th", "packed", "+pack",
-                has_peer ? "peer" : "");
-    for (const Shape& shape : kProducts) {
-      if (std::string(shape.name).find(options.only) != std::string::npos) TimeProduct(shape, pool, options.samples);
-    }
-    std::printf("%-44s %2s  %-15s  %-15s  ratio  of best\n", "", "th", "ours", has_peer ? "peer" : "");
-    for (const Shape& shape : kGradients) {
-      if (std::string(shape.name).find(options.only) != std::string::npos) TimeGradient(shape, pool, options.samples);
+    if (options.json) {
+      TimeShapes(options, pool, PrintJsonRow, [](const char*) {});
+    } else {
+      TimeShapes(options, pool, PrintRow, PrintHeads);
     }
   }
   return 0;

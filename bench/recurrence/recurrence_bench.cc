@@ -3,10 +3,13 @@
 //   (time of LSTM / time of the variant) / (FLOPs of LSTM / FLOPs of the variant).
 //
 //   recurrence_bench [--threads=1] [--repeats=9] [--sizes=T,B,m,n ...] [--variant=LSTM3 ...] [--sequences] [--dx]
-//                    [--dropout=rate] [--recurrent-dropout=rate] [--tokens=vocabulary] [--mask] [--cpu-time]
+//                    [--dropout=rate] [--recurrent-dropout=rate] [--tokens=vocabulary] [--padding=share] [--mask]
+//                    [--cpu-time]
 //
-// With --tokens the layer stands behind a frozen embedding of that many words, drawn by Zipf's law; with --mask the
-// sequences have lengths between a quarter of T and T, padded at the front.
+// With --tokens the layer stands behind an embedding of that many words, drawn by Zipf's law; it is frozen but for
+// --dx, which asks for the gradient of its table. With --padding that share of the positions is padded at the front
+// with a word of its own, as the lengths of reviews have it; with --mask the sequences have lengths between a quarter
+// of T and T, and the steps before them are masked.
 // With --cpu-time the time is the process's on all its threads, not the clock's on the wall: it tells the work done on
 // a machine that others use too.
 //
@@ -43,6 +46,7 @@ struct Options {
   bool cpu_time = false;
   bool mask = false;
   int64_t tokens = 0;
+  double padding = 0.0;
   float dropout = 0.0f;
   float recurrent_dropout = 0.0f;
   std::vector<Sizes> sizes;
@@ -120,7 +124,7 @@ class Layer {
     Fill(diagonal_, static_cast<size_t>(cell.DiagonalBlocks()) * n, 0.3f);
     Fill(bias_, static_cast<size_t>(cell.BiasBlocks()) * n, 0.3f);
     Fill(dh_, rows_ * n, 1.0f);
-    h_.resize(rows_ * n), dx_.resize(options.dx ? x_.size() : 0);
+    h_.resize(rows_ * n), dx_.resize(options.dx ? x_.size() : 0), dtable_.resize(options.dx ? table_.size() : 0);
     dkernel_ = kernel_, drecurrent_ = recurrent_, ddiagonal_ = diagonal_, dbias_ = bias_;
     const bool embedded = options.tokens > 0;
     cache_ = AlignedBuffer(RecurrenceCacheBytes(shape_, sizes.batch, embedded));
@@ -132,10 +136,7 @@ class Layer {
   void Run(ThreadPool& pool) {
     SequenceInput input;
     if (options_.tokens > 0) {
-      // The rank of a word by Zipf's law: the logarithm is uniform.
-      for (int32_t& token : tokens_) {
-        token = static_cast<int32_t>(std::pow(static_cast<double>(options_.tokens), Next())) % options_.tokens;
-      }
+      for (int64_t b = 0; b < sizes_.batch; ++b) DrawText(tokens_.data() + b * sizes_.steps);
       input.tokens = tokens_.data(), input.table = table_.data(), input.vocabulary = options_.tokens;
     } else {
       Fill(x_, x_.size(), 1.0f);
@@ -149,7 +150,8 @@ class Layer {
                       scratch_.data());
     const auto middle = Milliseconds();
     SequenceGradient dinput;
-    dinput.dx = options_.dx ? dx_.data() : nullptr;
+    dinput.dx = dx_.empty() ? nullptr : dx_.data();
+    dinput.dtable = dtable_.empty() ? nullptr : dtable_.data();
     RecurrenceBackward(
         pool, {}, shape_, sizes_.batch, input, mask, weights, {dh_.data(), sizes_.units}, cache_.data(),
         {dkernel_.data(), drecurrent_.empty() ? nullptr : drecurrent_.data(), ddiagonal_.data(), dbias_.data()}, dinput,
@@ -179,6 +181,32 @@ class Layer {
 
   double Next() { return static_cast<double>(random_()) / 2147483647.0; }
 
+  // Words by their ranks. The rank's logarithm is uniform, by Zipf's law; a word of the text before comes again more
+  // often than that.
+  void DrawText(int32_t* text) {
+    constexpr double kRepeated = 0.25;
+    const int64_t first = options_.padding > 0.0 ? sizes_.steps - DrawLength() : 0;
+    std::fill_n(text, first, 0);
+    for (int64_t t = first; t < sizes_.steps; ++t) {
+      if (t > first && Next() < kRepeated) {
+        text[t] = text[first + static_cast<int64_t>(Next() * 0.999 * static_cast<double>(t - first))];
+      } else {
+        const double rank = std::pow(static_cast<double>(options_.tokens), Next());
+        text[t] = static_cast<int32_t>(std::min(static_cast<int64_t>(rank), options_.tokens - 1));
+      }
+    }
+  }
+
+  // Reviews of films have log-normal lengths: of those of IMDB, cut at 500 words, half have more than 180.
+  int64_t DrawLength() {
+    constexpr double kDeviation = 0.72, kMedianOfMean = 0.84;
+    const double mean = (1.0 - options_.padding) * static_cast<double>(sizes_.steps);
+    const double u = std::max(Next(), 1e-9), angle = 2.0 * 3.14159265358979 * Next();
+    const double normal = std::sqrt(-2.0 * std::log(u)) * std::cos(angle);
+    const double length = kMedianOfMean * mean * std::exp(kDeviation * normal);
+    return std::clamp<int64_t>(static_cast<int64_t>(length), 1, sizes_.steps);
+  }
+
   void FillMask() {
     mask_.assign(static_cast<size_t>(sizes_.batch * sizes_.steps), 0);
     for (int64_t b = 0; b < sizes_.batch; ++b) {
@@ -200,7 +228,7 @@ class Layer {
   std::vector<int32_t> tokens_;
   std::vector<uint8_t> mask_;
   std::vector<float> table_, x_, kernel_, recurrent_, diagonal_, bias_, dh_, h_, dx_;
-  std::vector<float> dkernel_, drecurrent_, ddiagonal_, dbias_;
+  std::vector<float> dkernel_, drecurrent_, ddiagonal_, dbias_, dtable_;
   AlignedBuffer cache_, scratch_;
 };
 
@@ -259,6 +287,8 @@ Options Parse(int count, char** arguments) {
       options.recurrent_dropout = std::strtof(text, nullptr);
     } else if (const char* text = value("--tokens=")) {
       options.tokens = std::atoll(text);
+    } else if (const char* text = value("--padding=")) {
+      options.padding = std::strtod(text, nullptr);
     } else if (const char* text = value("--sizes=")) {
       long long t, b, m, n;
       if (std::sscanf(text, "%lld,%lld,%lld,%lld", &t, &b, &m, &n) != 4) {

@@ -4,6 +4,7 @@
 #include "addon/dataset_object.h"
 #include "addon/dropout_mask.h"
 #include "addon/guarded.h"
+#include "addon/layer_timing.h"
 #include "addon/model_object.h"
 #include "addon/state.h"
 #include "cpu/cpu_backend.h"
@@ -37,6 +38,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("cuda", Napi::Function::New<CudaReport>(env, "cuda"));
   exports.Set("createModel", Napi::Function::New<ModelObject::Create>(env, "createModel"));
   exports.Set("createDataset", Napi::Function::New<DatasetObject::Create>(env, "createDataset"));
+  exports.Set("timeLayers", Napi::Function::New<TimeLayers>(env, "timeLayers"));
   exports.Set("dropoutMask", Napi::Function::New<DropoutMask>(env, "dropoutMask"));
   return exports;
 }

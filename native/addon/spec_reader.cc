@@ -12,6 +12,7 @@ namespace {
 constexpr uint32_t kMostLayers = 10'000;
 constexpr uint32_t kMostArrays = 64;  // of a layer
 constexpr uint32_t kMostSizes = 8;    // of a shape
+constexpr uint32_t kMostDraws = 64;   // of an initializer
 
 int64_t ReadSize(const Napi::Object& from, const char* name) { return ReadInteger(from, name, 1, kMostSize); }
 
@@ -32,6 +33,19 @@ Activation ReadActivation(const Napi::Object& from, const char* name) {
                                {"sigmoid", Activation::kSigmoid},
                                {"hardSigmoid", Activation::kHardSigmoid},
                                {"softmax", Activation::kSoftmax}});
+}
+
+/// The blocks that an array's initial values are made of; absent for one draw over the array's own shape.
+void ReadDrawnBlocks(const Napi::Object& from, Initializer& initializer) {
+  const Napi::Array blocks = ReadArray(from, "blocks", kMostDraws);
+  for (uint32_t i = 0; i < blocks.Length(); ++i) {
+    const Napi::Object block = ReadObject(blocks.Get(i), "a block of an initializer");
+    initializer.blocks.push_back(
+        {ReadInteger(block, "draw", 0, kMostDraws), ReadInteger(block, "column", 0, kMostSize)});
+  }
+  initializer.draw_columns = ReadSize(from, "columns");
+  initializer.blocks_are_rows = ReadBoolean(from, "asRows");
+  initializer.draws_of_earlier = ReadInteger(from, "ofEarlier", 0, kMostArrays);
 }
 
 Initializer ReadInitializer(const Napi::Object& from) {
@@ -58,6 +72,7 @@ Initializer ReadInitializer(const Napi::Object& from) {
   initializer.fan_out = ReadInteger(from, "fanOut", 0, kMostSize, 0);
   initializer.ones_from = ReadInteger(from, "onesFrom", 0, kMostSize, 0);
   initializer.ones_to = ReadInteger(from, "onesTo", 0, kMostSize, 0);
+  if (!from.Get("drawn").IsUndefined()) ReadDrawnBlocks(ReadObject(from, "drawn"), initializer);
   return initializer;
 }
 

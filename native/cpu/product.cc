@@ -29,6 +29,10 @@ inline constexpr size_t kDepthBlock = 1024;
 // Bytes of the left operand that one pass over all panels works on, for the same reason.
 inline constexpr size_t kLeftBlockBytes = size_t{256} << 10;
 
+// What is asked for of rows that are read for the first time; the hardware sees from it where the rest lies.
+inline constexpr size_t kLineFloats = 64 / sizeof(float);
+inline constexpr size_t kFloatsAhead = 2 * kLineFloats;
+
 }  // namespace slim
 #endif
 
@@ -112,6 +116,7 @@ struct Pass {
   size_t columns;        // of the result; the panel may have more
   const float* start;    // [panel width], zero beyond the columns: what the sums begin with
   bool add_to_c;         // c + start
+  size_t floats_ahead;   // of the next tile's rows, to ask for: those of later panels are near already
   ActivateRow activate;  // after the last pass, or null
 };
 
@@ -161,6 +166,13 @@ void CopyTile(const float* from, size_t from_stride, float* to, size_t to_stride
   for (int r = 0; r < rows; ++r) std::memcpy(to + r * to_stride, from + r * from_stride, columns * sizeof(float));
 }
 
+// The rows of the next tile, `left` of them at the most; returns their number.
+HWY_INLINE int WalkTile(RowWalker& walker, size_t left, const float** rows) {
+  const int count = static_cast<int>(HWY_MIN(left, static_cast<size_t>(kPanelRows)));
+  for (int r = 0; r < count; ++r) rows[r] = walker.Next();
+  return count;
+}
+
 template <int kVectors>
 void RunPass(const Product& product, size_t row_begin, size_t row_end, float* c, const Pass& pass) {
   constexpr size_t kWidth = kVectors * kLanes;
@@ -168,9 +180,15 @@ void RunPass(const Product& product, size_t row_begin, size_t row_end, float* c,
   HWY_ALIGN float edge[kPanelRows * kWidth] = {};
   RowWalker walker(product.a, row_begin);
   const float* rows[kPanelRows];
+  const float* next_rows[kPanelRows];
+  int next_count = WalkTile(walker, row_end - row_begin, next_rows);
   for (size_t row = row_begin; row < row_end; row += kPanelRows) {
-    const int count = static_cast<int>(HWY_MIN(row_end - row, static_cast<size_t>(kPanelRows)));
-    for (int r = 0; r < count; ++r) rows[r] = walker.Next();
+    const int count = next_count;
+    for (int r = 0; r < count; ++r) rows[r] = next_rows[r];
+    next_count = WalkTile(walker, row_end - row - static_cast<size_t>(count), next_rows);
+    for (size_t floats = 0; floats < pass.floats_ahead; floats += kLineFloats) {
+      for (int r = 0; r < next_count; ++r) __builtin_prefetch(next_rows[r] + pass.depth_begin + floats);
+    }
     float* tile = c + row * product.c_stride;
     if (whole) {
       WithRowCount<kPanelRows>(count, PanelTile<kVectors>{rows, pass, tile, product.c_stride});
@@ -187,7 +205,7 @@ void RunPass(const Product& product, size_t row_begin, size_t row_end, float* c,
 
 using PassFunction = void (*)(const Product&, size_t, size_t, float*, const Pass&);
 
-void MultiplyPanel(const Product& product, size_t row_begin, size_t row_end, size_t panel) {
+void MultiplyPanel(const Product& product, size_t row_begin, size_t row_end, size_t panel, size_t floats_ahead) {
   static constexpr PassFunction kByVectors[] = {RunPass<1>, RunPass<2>, RunPass<3>, RunPass<4>};
   const PackedMatrix& b = product.b;
   const size_t width = b.PanelWidth(panel);
@@ -199,6 +217,7 @@ void MultiplyPanel(const Product& product, size_t row_begin, size_t row_end, siz
   pass.start = start;
   if (product.bias != nullptr) std::memcpy(start, product.bias + first_column, pass.columns * sizeof(float));
   pass.add_to_c = product.accumulate;
+  pass.floats_ahead = floats_ahead;
 
   size_t k = 0;
   do {
@@ -218,7 +237,7 @@ void MultiplyPart(const Product& product, size_t row_begin, size_t row_end, size
   const size_t block = HWY_MAX(kLeftBlockBytes / row_bytes / kPanelRows, size_t{8}) * kPanelRows;
   for (size_t row = row_begin; row < row_end; row += block) {
     for (size_t panel = panel_begin; panel < panel_end; ++panel) {
-      MultiplyPanel(product, row, HWY_MIN(row + block, row_end), panel);
+      MultiplyPanel(product, row, HWY_MIN(row + block, row_end), panel, panel == panel_begin ? kFloatsAhead : 0);
     }
   }
 }

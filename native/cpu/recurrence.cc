@@ -5,6 +5,7 @@
 #include "cpu/recurrence_gradients.h"
 #include "cpu/recurrence_matrix.h"
 #include "cpu/recurrence_scan.h"
+#include "cpu/recurrence_stem.h"
 #include "cpu/recurrence_sums.h"
 
 namespace slim {
@@ -18,8 +19,9 @@ void ClearFirstStates(const RecurrencePlan& plan, const RecurrenceCache& cache) 
   }
 }
 
-Sequences SequencesOf(const RecurrencePlan& plan, const uint8_t* mask, const RecurrenceTables& tables) {
-  return FindSequences(plan, mask, tables.order, tables.lengths, tables.times);
+Sequences SequencesOf(const RecurrencePlan& plan, const uint8_t* mask, const SequenceInput& input,
+                      const RecurrenceTables& tables) {
+  return FindSequences(plan, mask, input.tokens, {tables.order, tables.lengths, tables.starts, tables.times});
 }
 
 }  // namespace
@@ -47,7 +49,7 @@ void RecurrenceForward(ThreadPool& pool, const StepValues& step, const Recurrenc
   const RecurrencePlan plan(shape, batch, input.x == nullptr, cache_memory != nullptr);
   ForwardScratch scratch(plan, pool.threads(), scratch_memory);
   const RecurrenceCache cache(plan, cache_memory);
-  const Sequences sequences = SequencesOf(plan, mask, scratch.tables);
+  const Sequences sequences = SequencesOf(plan, mask, input, scratch.tables);
   TokenFold fold = plan.training ? cache.fold : scratch.fold;
   if (plan.fold) FoldTokens(plan, sequences, input.tokens, fold, scratch.spare);
 
@@ -56,12 +58,9 @@ void RecurrenceForward(ThreadPool& pool, const StepValues& step, const Recurrenc
   const PackedBlocks recurrent = PackBlocks(plan, &BlockPlan::full, plan.recurrent_dropout, weights.recurrent_kernel,
                                             plan.units, scratch.tables.packed_recurrent, pool);
   const InputProducts products(plan, input, sequences, fold, weights.kernel, scratch, pool);
-  if (plan.training) {
-    ClearFirstStates(plan, cache);
-  } else {
-    std::fill_n(scratch.h, plan.batch * plan.padded, 0.0f);
-    std::fill_n(scratch.c, plan.batch * plan.padded, 0.0f);
-  }
+  if (plan.training) ClearFirstStates(plan, cache);
+  std::fill_n(scratch.h, plan.batch * plan.padded, 0.0f);
+  std::fill_n(scratch.c, plan.batch * plan.padded, 0.0f);
   const RecurrenceWork work = {plan, sequences, cell, recurrent};
   const RecurrenceCache* kept = plan.training ? &cache : nullptr;
   if (plan.scan) {
@@ -79,7 +78,7 @@ void RecurrenceBackward(ThreadPool& pool, const StepValues& step, const Recurren
   const RecurrencePlan plan(shape, batch, input.x == nullptr, true);
   BackwardScratch scratch(plan, pool.threads(), scratch_memory);
   const RecurrenceCache cache(plan, cache_memory);
-  const Sequences sequences = SequencesOf(plan, mask, scratch.tables);
+  const Sequences sequences = SequencesOf(plan, mask, input, scratch.tables);
 
   PrepareDropout(plan, step, scratch.tables, pool);
   const CellParameters cell = PrepareCell(plan, weights, scratch.tables, pool);
@@ -87,11 +86,16 @@ void RecurrenceBackward(ThreadPool& pool, const StepValues& step, const Recurren
       PackTransposedBlocks(plan, &BlockPlan::full, plan.recurrent_dropout, weights.recurrent_kernel, plan.units,
                            scratch.tables.packed_recurrent, pool);
   ClearSums(plan, scratch);
+  IncomingGradients incoming = {doutput, nullptr};
+  if (shape.return_sequences && sequences.Stem(plan) > 0) {
+    SumStemGradients(plan, sequences, doutput, scratch.stem_gradients, pool);
+    incoming.stem = scratch.stem_gradients;
+  }
   const RecurrenceWork work = {plan, sequences, cell, recurrent};
   if (plan.scan) {
-    ScanBackward(work, doutput, cache, scratch, pool);
+    ScanBackward(work, incoming, cache, scratch, pool);
   } else {
-    WalkBackward(work, doutput, cache, scratch, pool);
+    WalkBackward(work, incoming, cache, scratch, pool);
   }
   ReduceSums(plan, scratch, gradients);
   const GradientWork gradient_work = {plan, sequences, input, weights, cache, scratch, pool};

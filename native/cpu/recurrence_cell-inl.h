@@ -7,190 +7,12 @@
 #define SLIM_CPU_RECURRENCE_CELL_INL_H_
 #endif
 
-#include "cpu/math-inl.h"
 #include "cpu/recurrence_steps.h"
+#include "cpu/recurrence_units-inl.h"
 #include "cpu/simd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace slim::HWY_NAMESPACE {
-
-// kVectors vectors of units, side by side: work on them is independent, which hides the latency of the activations, and
-// the choices by the cell's terms are made once for all of them.
-template <int kVectors>
-struct Units {
-  Floats v[kVectors];
-};
-
-template <int kVectors>
-HWY_INLINE Units<kVectors> LoadUnits(const float* from) {
-  Units<kVectors> units;
-  HWY_UNROLL(4)
-  for (int j = 0; j < kVectors; ++j) units.v[j] = hn::Load(kFloats, from + j * kLanes);
-  return units;
-}
-
-template <int kVectors>
-HWY_INLINE void StoreUnits(const Units<kVectors>& units, float* to) {
-  HWY_UNROLL(4)
-  for (int j = 0; j < kVectors; ++j) hn::Store(units.v[j], kFloats, to + j * kLanes);
-}
-
-template <int kVectors>
-HWY_INLINE Units<kVectors> ZeroUnits() {
-  Units<kVectors> units;
-  HWY_UNROLL(4)
-  for (int j = 0; j < kVectors; ++j) units.v[j] = hn::Zero(kFloats);
-  return units;
-}
-
-// The first `count` units from or to an array that has neither padding nor alignment.
-template <int kVectors>
-HWY_INLINE Units<kVectors> LoadFirstUnits(const float* from, size_t count) {
-  Units<kVectors> units;
-  HWY_UNROLL(4)
-  for (int j = 0; j < kVectors; ++j) {
-    const size_t before = static_cast<size_t>(j) * kLanes;
-    if (count >= before + kLanes) {
-      units.v[j] = hn::LoadU(kFloats, from + before);
-    } else {
-      units.v[j] = count > before ? LoadFirst(from + before, count - before) : hn::Zero(kFloats);
-    }
-  }
-  return units;
-}
-
-template <int kVectors>
-HWY_INLINE void StoreFirstUnits(const Units<kVectors>& units, float* to, size_t count) {
-  HWY_UNROLL(4)
-  for (int j = 0; j < kVectors; ++j) {
-    const size_t before = static_cast<size_t>(j) * kLanes;
-    if (count >= before + kLanes) {
-      hn::StoreU(units.v[j], kFloats, to + before);
-    } else if (count > before) {
-      StoreFirst(units.v[j], to + before, count - before);
-    }
-  }
-}
-
-template <int kVectors>
-HWY_INLINE Units<kVectors> operator+(const Units<kVectors>& a, const Units<kVectors>& b) {
-  Units<kVectors> sum;
-  HWY_UNROLL(4)
-  for (int j = 0; j < kVectors; ++j) sum.v[j] = hn::Add(a.v[j], b.v[j]);
-  return sum;
-}
-
-template <int kVectors>
-HWY_INLINE Units<kVectors> operator*(const Units<kVectors>& a, const Units<kVectors>& b) {
-  Units<kVectors> product;
-  HWY_UNROLL(4)
-  for (int j = 0; j < kVectors; ++j) product.v[j] = hn::Mul(a.v[j], b.v[j]);
-  return product;
-}
-
-// a * b + c
-template <int kVectors>
-HWY_INLINE Units<kVectors> MultiplyAddUnits(const Units<kVectors>& a, const Units<kVectors>& b,
-                                            const Units<kVectors>& c) {
-  Units<kVectors> sum;
-  HWY_UNROLL(4)
-  for (int j = 0; j < kVectors; ++j) sum.v[j] = hn::MulAdd(a.v[j], b.v[j], c.v[j]);
-  return sum;
-}
-
-// Activations of one element; those of a whole row are not among them.
-template <int kVectors>
-HWY_INLINE Units<kVectors> ActivateUnits(Activation activation, const Units<kVectors>& x) {
-  Units<kVectors> y = x;
-  switch (activation) {
-    case Activation::kTanh:
-      HWY_UNROLL(4)
-      for (int j = 0; j < kVectors; ++j) y.v[j] = Tanh(x.v[j]);
-      break;
-    case Activation::kSigmoid:
-      HWY_UNROLL(4)
-      for (int j = 0; j < kVectors; ++j) y.v[j] = Sigmoid(x.v[j]);
-      break;
-    case Activation::kHardSigmoid:
-      HWY_UNROLL(4)
-      for (int j = 0; j < kVectors; ++j) y.v[j] = HardSigmoid(x.v[j]);
-      break;
-    case Activation::kRelu:
-      HWY_UNROLL(4)
-      for (int j = 0; j < kVectors; ++j) y.v[j] = Relu(x.v[j]);
-      break;
-    case Activation::kLinear:
-    case Activation::kSoftmax:
-      break;
-  }
-  return y;
-}
-
-// The gates' activation: sigmoid or hardSigmoid. Apart from ActivateUnits, since the code of all activations for every
-// gate would be several times as long.
-template <int kVectors>
-HWY_INLINE Units<kVectors> ActivateGate(Activation activation, const Units<kVectors>& x) {
-  Units<kVectors> y;
-  if (activation == Activation::kHardSigmoid) {
-    HWY_UNROLL(4)
-    for (int j = 0; j < kVectors; ++j) y.v[j] = HardSigmoid(x.v[j]);
-  } else {
-    HWY_UNROLL(4)
-    for (int j = 0; j < kVectors; ++j) y.v[j] = Sigmoid(x.v[j]);
-  }
-  return y;
-}
-
-// dy times the derivative of the gates' activation where its value is y.
-template <int kVectors>
-HWY_INLINE Units<kVectors> GateSlope(Activation activation, const Units<kVectors>& y, const Units<kVectors>& dy) {
-  Units<kVectors> dx;
-  const Floats zero = hn::Zero(kFloats), one = hn::Set(kFloats, 1.0f);
-  HWY_UNROLL(4)
-  for (int j = 0; j < kVectors; ++j) {
-    if (activation == Activation::kHardSigmoid) {
-      const FloatMask sloping = hn::And(hn::Gt(y.v[j], zero), hn::Lt(y.v[j], one));
-      dx.v[j] = hn::IfThenElseZero(sloping, hn::Mul(dy.v[j], hn::Set(kFloats, 0.2f)));
-    } else {
-      dx.v[j] = hn::Mul(dy.v[j], hn::Mul(y.v[j], hn::Sub(one, y.v[j])));
-    }
-  }
-  return dx;
-}
-
-// dy times the activation's derivative where its value is y.
-template <int kVectors>
-HWY_INLINE Units<kVectors> SlopeUnits(Activation activation, const Units<kVectors>& y, const Units<kVectors>& dy) {
-  Units<kVectors> dx = dy;
-  const Floats zero = hn::Zero(kFloats), one = hn::Set(kFloats, 1.0f);
-  switch (activation) {
-    case Activation::kTanh:
-      HWY_UNROLL(4)
-      for (int j = 0; j < kVectors; ++j) {
-        dx.v[j] = hn::Mul(dy.v[j], hn::Mul(hn::Sub(one, y.v[j]), hn::Add(one, y.v[j])));
-      }
-      break;
-    case Activation::kSigmoid:
-      HWY_UNROLL(4)
-      for (int j = 0; j < kVectors; ++j) dx.v[j] = hn::Mul(dy.v[j], hn::Mul(y.v[j], hn::Sub(one, y.v[j])));
-      break;
-    case Activation::kHardSigmoid:
-      HWY_UNROLL(4)
-      for (int j = 0; j < kVectors; ++j) {
-        const FloatMask sloping = hn::And(hn::Gt(y.v[j], zero), hn::Lt(y.v[j], one));
-        dx.v[j] = hn::IfThenElseZero(sloping, hn::Mul(dy.v[j], hn::Set(kFloats, 0.2f)));
-      }
-      break;
-    case Activation::kRelu:
-      HWY_UNROLL(4)
-      for (int j = 0; j < kVectors; ++j) dx.v[j] = hn::IfThenElseZero(hn::Gt(y.v[j], zero), dy.v[j]);
-      break;
-    case Activation::kLinear:
-    case Activation::kSoftmax:
-      break;
-  }
-  return dx;
-}
 
 // What of a sequence's step the forward pass reads; rows as in ForwardStep, but for the input products: their row
 // begins at the unit first_unit, and its blocks are input_stride floats apart.
@@ -206,7 +28,7 @@ struct ForwardOperands {
 // alone come out the same where the backward pass computes them again.
 template <int kVectors>
 HWY_INLINE Units<kVectors> PreActivation(const CellParameters& cell, const CellBlock& block,
-                                         const ForwardOperands& operands, size_t at, const Units<kVectors>& h_before) {
+                                         const ForwardOperands& operands, size_t at, Units<kVectors> h_before) {
   Units<kVectors> a = block.bias != nullptr ? LoadUnits<kVectors>(block.bias + at) : ZeroUnits<kVectors>();
   if (block.diagonal >= 0) {
     const float* u = operands.diagonals + static_cast<size_t>(block.diagonal) * cell.padded + at;
@@ -224,7 +46,7 @@ HWY_INLINE Units<kVectors> PreActivation(const CellParameters& cell, const CellB
 
 // Keeps a block's value where the backward pass wants it.
 template <int kVectors>
-HWY_INLINE void KeepValue(const CellParameters& cell, const CellBlock& block, const Units<kVectors>& value, size_t at,
+HWY_INLINE void KeepValue(const CellParameters& cell, const CellBlock& block, Units<kVectors> value, size_t at,
                           float* kept) {
   if (kept != nullptr && block.kept >= 0) {
     StoreUnits(value, kept + static_cast<size_t>(block.kept) * cell.padded + at);
@@ -233,7 +55,7 @@ HWY_INLINE void KeepValue(const CellParameters& cell, const CellBlock& block, co
 
 template <int kVectors>
 HWY_INLINE Units<kVectors> GateValue(const CellParameters& cell, const CellBlock& block,
-                                     const ForwardOperands& operands, size_t at, const Units<kVectors>& h_before,
+                                     const ForwardOperands& operands, size_t at, Units<kVectors> h_before,
                                      float* kept) {
   if (block.fixed != nullptr) return LoadUnits<kVectors>(block.fixed + at);
   const Units<kVectors> a = PreActivation<kVectors>(cell, block, operands, at, h_before);
@@ -244,7 +66,7 @@ HWY_INLINE Units<kVectors> GateValue(const CellParameters& cell, const CellBlock
 
 template <int kVectors>
 HWY_INLINE Units<kVectors> CandidateValue(const CellParameters& cell, const ForwardOperands& operands, size_t at,
-                                          const Units<kVectors>& h_before, float* kept) {
+                                          Units<kVectors> h_before, float* kept) {
   const CellBlock& block = cell.blocks[kCandidate];
   if (block.fixed != nullptr) return LoadUnits<kVectors>(block.fixed + at);
   const Units<kVectors> a = PreActivation<kVectors>(cell, block, operands, at, h_before);
@@ -310,7 +132,7 @@ HWY_INLINE void StoreSums(const CellParameters& cell, const GradientSums<kVector
 // The value of a block as the forward pass had it.
 template <int kVectors>
 HWY_INLINE Units<kVectors> PastValue(const CellParameters& cell, const CellBlock& block,
-                                     const BackwardOperands& operands, size_t at, const Units<kVectors>& h_before) {
+                                     const BackwardOperands& operands, size_t at, Units<kVectors> h_before) {
   if (block.fixed != nullptr) return LoadUnits<kVectors>(block.fixed + at);
   if (block.kept >= 0) return LoadUnits<kVectors>(operands.kept + static_cast<size_t>(block.kept) * cell.padded + at);
   const ForwardOperands forward = {nullptr, 0, 0, nullptr, operands.diagonals};
@@ -321,7 +143,7 @@ HWY_INLINE Units<kVectors> PastValue(const CellParameters& cell, const CellBlock
 // diagonal, and into dh of the state before.
 template <int kVectors, int kBlock>
 HWY_INLINE void SpreadGradient(const CellParameters& cell, const BackwardOperands& operands, size_t at,
-                               const Units<kVectors>& da, const Units<kVectors>& h_before, Units<kVectors>& dh_before,
+                               Units<kVectors> da, Units<kVectors> h_before, Units<kVectors>& dh_before,
                                GradientSums<kVectors>& sums) {
   const CellBlock& block = cell.blocks[kBlock];
   if (block.kept >= 0) StoreUnits(da, operands.kept + static_cast<size_t>(block.kept) * cell.padded + at);
@@ -339,10 +161,9 @@ HWY_INLINE void SpreadGradient(const CellParameters& cell, const BackwardOperand
 // state before. dc gets that of c before, dh that of h before but for the full recurrent products.
 template <int kVectors>
 HWY_INLINE void SpreadGradients(const CellParameters& cell, const BackwardOperands& operands, size_t at,
-                                const Units<kVectors>& h_before, const Units<kVectors>& c_before,
-                                const Units<kVectors>& input, const Units<kVectors>& forget,
-                                const Units<kVectors>& candidate, const Units<kVectors>& da_candidate,
-                                const Units<kVectors>& output, const Units<kVectors>& doutput, Units<kVectors>& dh,
+                                Units<kVectors> h_before, Units<kVectors> c_before, Units<kVectors> input,
+                                Units<kVectors> forget, Units<kVectors> candidate, Units<kVectors> da_candidate,
+                                Units<kVectors> output, Units<kVectors> doutput, Units<kVectors>& dh,
                                 Units<kVectors>& dc, GradientSums<kVectors>& sums) {
   const Activation s = cell.gate_activation;
   dh = ZeroUnits<kVectors>();
@@ -365,9 +186,8 @@ HWY_INLINE void SpreadGradients(const CellParameters& cell, const BackwardOperan
 // dh and dc hold the gradients of the state after the step and get those of the state before it (see SpreadGradients).
 template <int kVectors>
 HWY_INLINE void BackwardUnits(const CellParameters& cell, const BackwardOperands& operands, size_t at,
-                              const Units<kVectors>& h_before, const Units<kVectors>& c_before,
-                              const Units<kVectors>& c_after, Units<kVectors>& dh, Units<kVectors>& dc,
-                              GradientSums<kVectors>& sums) {
+                              Units<kVectors> h_before, Units<kVectors> c_before, Units<kVectors> c_after,
+                              Units<kVectors>& dh, Units<kVectors>& dc, GradientSums<kVectors>& sums) {
   const Units<kVectors> output = PastValue(cell, cell.blocks[kOutputGate], operands, at, h_before);
   const Units<kVectors> activated = ActivateUnits(cell.activation, c_after);
   dc = dc + SlopeUnits(cell.activation, activated, dh * output);

@@ -38,8 +38,8 @@ void FoldTokens(const RecurrencePlan& plan, const Sequences& sequences, const in
   uint32_t largest = 0;
   for (size_t p = 0; p < plan.batch; ++p) {
     const int32_t* sequence = tokens + static_cast<size_t>(sequences.order[p]) * plan.steps;
-    const size_t first = sequences.First(plan, p);
-    for (size_t row = first; row < first + static_cast<size_t>(sequences.lengths[p]); ++row) {
+    const size_t first = sequences.FirstRow(plan, p);
+    for (size_t row = first; row < first + sequences.Rows(plan, p); ++row) {
       const uint32_t token = static_cast<uint32_t>(sequence[sequences.Time(plan, p, row)]);
       largest = std::max(largest, token);
       spare[count++] = uint64_t{token} << 32 | (p * plan.steps + row);

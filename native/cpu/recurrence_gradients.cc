@@ -2,12 +2,17 @@
 
 #include <algorithm>
 
+#include "cpu/memory_operations.h"
+#include "cpu/parallel_range.h"
 #include "cpu/recurrence_rows.h"
 
 namespace slim {
 namespace {
 
-size_t LengthOf(const GradientWork& work, size_t p) { return static_cast<size_t>(work.sequences.lengths[p]); }
+// Floats of rows that a task adds up.
+constexpr size_t kTaskFloats = size_t{1} << 14;
+
+size_t RowsOf(const GradientWork& work, size_t p) { return work.sequences.Rows(work.plan, p); }
 
 const float* KeptRow(const GradientWork& work, size_t p, size_t row, const BlockRun& run) {
   return work.cache.kept + p * work.plan.kept_stride + row * work.plan.kept_width + run.place * work.plan.padded;
@@ -50,9 +55,9 @@ void GatherStates(const GradientWork& work, size_t block) {
   const RecurrencePlan& plan = work.plan;
   const size_t shift = plan.shape.reverse ? 1 : 0;
   work.pool.ParallelFor(plan.batch, [&](size_t p, int) {
-    const size_t first = work.sequences.First(plan, p);
+    const size_t first = work.sequences.FirstRow(plan, p);
     const float* factors = work.scratch.tables.full_factors + p * plan.full_width + block * plan.padded;
-    for (size_t row = first; row < first + LengthOf(work, p); ++row) {
+    for (size_t row = first; row < first + RowsOf(work, p); ++row) {
       MultiplyRow(plan.padded, work.cache.h + p * plan.state_stride + (row + shift) * plan.padded, factors,
                   work.scratch.gathered + (p * plan.steps + row) * plan.padded);
     }
@@ -63,9 +68,9 @@ void GatherStates(const GradientWork& work, size_t block) {
 void GatherInputs(const GradientWork& work, size_t block) {
   const RecurrencePlan& plan = work.plan;
   work.pool.ParallelFor(plan.batch, [&](size_t p, int) {
-    const size_t first = work.sequences.First(plan, p);
+    const size_t first = work.sequences.FirstRow(plan, p);
     const float* factors = work.scratch.tables.input_factors + (p * plan.input_blocks + block) * plan.inputs;
-    for (size_t row = first; row < first + LengthOf(work, p); ++row) {
+    for (size_t row = first; row < first + RowsOf(work, p); ++row) {
       MultiplyRow(plan.inputs, InputRow(work, p, row), factors,
                   work.scratch.gathered + (p * plan.steps + row) * plan.inputs);
     }
@@ -74,9 +79,9 @@ void GatherInputs(const GradientWork& work, size_t block) {
 
 size_t GatheredRuns(const GradientWork& work, const BlockRun& run, size_t width) {
   for (size_t p = 0; p < work.plan.batch; ++p) {
-    const size_t first = work.sequences.First(work.plan, p);
+    const size_t first = work.sequences.FirstRow(work.plan, p);
     work.scratch.runs[p] = {work.scratch.gathered + (p * work.plan.steps + first) * width, KeptRow(work, p, first, run),
-                            LengthOf(work, p)};
+                            RowsOf(work, p)};
   }
   return work.plan.batch;
 }
@@ -85,7 +90,7 @@ size_t GatheredRuns(const GradientWork& work, const BlockRun& run, size_t width)
 size_t InputRuns(const GradientWork& work, const BlockRun& run) {
   size_t count = 0;
   for (size_t p = 0; p < work.plan.batch; ++p) {
-    const size_t first = work.sequences.First(work.plan, p), end = first + LengthOf(work, p);
+    const size_t first = work.sequences.FirstRow(work.plan, p), end = first + RowsOf(work, p);
     for (size_t row = first; row < end;) {
       const size_t next = StretchEnd(work, p, row, end);
       work.scratch.runs[count++] = {InputRow(work, p, row), KeptRow(work, p, row, run), next - row};
@@ -140,7 +145,7 @@ Product ProductOf(const InputProduct& input) {
 void InputGradientOfSequence(const GradientWork& work, const PackedBlocks& kernel, size_t p, float* target,
                              bool accumulate) {
   const RecurrencePlan& plan = work.plan;
-  const size_t first = work.sequences.First(plan, p), end = first + LengthOf(work, p);
+  const size_t first = work.sequences.FirstRow(plan, p), end = first + RowsOf(work, p);
   if (!accumulate && end - first < plan.steps) std::fill_n(target, plan.steps * plan.inputs, 0.0f);
   for (int run = 0; run < kernel.count; ++run) {
     for (size_t row = first; row < end;) {
@@ -174,20 +179,18 @@ void InputGradientOfSequence(const GradientWork& work, const PackedBlocks& kerne
 }
 
 void ClearTable(const GradientWork& work, float* table) {
-  constexpr size_t kTaskFloats = size_t{1} << 16;
-  const size_t count = static_cast<size_t>(work.input.vocabulary) * work.plan.inputs;
-  work.pool.ParallelFor((count + kTaskFloats - 1) / kTaskFloats, [&](size_t task, int) {
-    const size_t begin = task * kTaskFloats;
-    std::fill_n(table + begin, std::min(kTaskFloats, count - begin), 0.0f);
-  });
+  Zero(work.pool, table, static_cast<size_t>(work.input.vocabulary) * work.plan.inputs * sizeof(float));
 }
 
 // The table's rows of the distinct tokens += rows [distinct, inputs].
 void AddToTable(const GradientWork& work, const TokenFold& fold, const float* rows, float* table) {
-  for (size_t slot = 0; slot < fold.Count(); ++slot) {
-    AddRow(work.plan.inputs, rows + slot * work.plan.inputs,
-           table + static_cast<size_t>(fold.tokens[slot]) * work.plan.inputs);
-  }
+  const size_t inputs = work.plan.inputs;
+  const size_t task_rows = std::max<size_t>(kTaskFloats / inputs, 1);
+  ParallelRange(work.pool, fold.Count(), task_rows, [&](size_t begin, size_t end) {
+    for (size_t slot = begin; slot < end; ++slot) {
+      AddRow(inputs, rows + slot * inputs, table + static_cast<size_t>(fold.tokens[slot]) * inputs);
+    }
+  });
 }
 
 // By distinct token: the gradients of its positions are summed first and meet the products once.
@@ -203,10 +206,8 @@ void ComputeFoldedGradients(const GradientWork& work, float* kernel_gradient, co
     SumByToken(plan, fold, rows, scratch.folded + runs[i].packed * plan.padded, plan.input_width, work.pool);
   }
   if (kernel_gradient != nullptr) {
-    for (size_t slot = 0; slot < fold.Count(); ++slot) {
-      std::copy_n(work.input.table + static_cast<size_t>(fold.tokens[slot]) * plan.inputs, plan.inputs,
-                  scratch.gathered + slot * plan.inputs);
-    }
+    GatherRows(work.pool, work.input.table, plan.inputs * sizeof(float), fold.tokens,
+               static_cast<int64_t>(fold.Count()), scratch.gathered);
     for (int i = 0; i < count; ++i) {
       scratch.runs[0] = {scratch.gathered, scratch.folded + runs[i].packed * plan.padded, fold.Count()};
       SumProducts(work, 1, plan.inputs, plan.input_width, plan.inputs, runs[i], plan.input_blocks, kernel_gradient);
@@ -275,11 +276,11 @@ void ComputeRecurrentKernelGradient(const GradientWork& work, float* gradient) {
       row_runs = GatheredRuns(work, runs[i], plan.padded);
     } else {
       for (size_t p = 0; p < plan.batch; ++p) {
-        // The state before the first step is zero: its row adds nothing.
-        const size_t length = LengthOf(work, p), rows = length > 0 ? length - 1 : 0;
-        const size_t first = work.sequences.First(plan, p) + (plan.shape.reverse ? 0 : 1);
+        // The state before turn 0 is zero: its row adds nothing.
+        const size_t zero = RowsOf(work, p) > 0 && work.sequences.FirstTurn(plan, p) == 0 ? 1 : 0;
+        const size_t first = work.sequences.FirstRow(plan, p) + (plan.shape.reverse ? 0 : zero);
         work.scratch.runs[p] = {work.cache.h + p * plan.state_stride + (first + shift) * plan.padded,
-                                KeptRow(work, p, first, runs[i]), rows};
+                                KeptRow(work, p, first, runs[i]), RowsOf(work, p) - zero};
       }
     }
     SumProducts(work, row_runs, plan.padded, plan.kept_width, plan.units, runs[i], plan.full_blocks, gradient);

@@ -4,6 +4,7 @@
 
 #include "cpu/recurrence_output.h"
 #include "cpu/recurrence_rows.h"
+#include "cpu/recurrence_stem.h"
 #include "cpu/recurrence_sums.h"
 
 namespace slim {
@@ -24,12 +25,25 @@ struct Share {
   int worker;
 };
 
-// Where the states of the sequences from `begin` on lie.
+// The walk of the stem is that of a share of the last sequence alone.
+Share StemShare(const RecurrencePlan& plan, int worker) { return {plan.batch - 1, plan.batch, worker}; }
+
+// States of the sequences, the first of them at the pointers.
 struct StateArrays {
   float* h;
   float* c;
   size_t stride;
+
+  StateArrays From(size_t sequence) const { return {h + sequence * stride, c + sequence * stride, stride}; }
 };
+
+// The states before a turn. Where no cache keeps them they are those after it, too.
+StateArrays StatesBefore(const RecurrencePlan& plan, const RecurrenceCache* cache, const ForwardScratch& scratch,
+                         size_t turn) {
+  if (cache == nullptr) return {scratch.h, scratch.c, plan.padded};
+  const size_t at = plan.StateBefore(turn) * plan.padded;
+  return {cache->h + at, cache->c + at, plan.state_stride};
+}
 
 // rows [first, first + count) of the share: h U into the recurrent products.
 void MultiplyRecurrent(const RecurrenceWork& work, const Share& share, const StateArrays& before, size_t first,
@@ -50,63 +64,90 @@ void MultiplyRecurrent(const RecurrenceWork& work, const Share& share, const Sta
   }
 }
 
-void WalkShareForward(const RecurrenceWork& work, const InputProducts& input, const StateOutput& output,
-                      const RecurrenceCache* cache, const ForwardScratch& scratch, const Share& share) {
-  const RecurrencePlan& plan = work.plan;
-  const Sequences& sequences = work.sequences;
+// What a share's forward walk reads and writes.
+struct ForwardWalk {
+  const RecurrenceWork& work;
+  const InputProducts& input;
+  const StateOutput& output;
+  const RecurrenceCache* cache;  // null in inference
+  const ForwardScratch& scratch;
+};
+
+// One turn of the first `active` sequences of the share.
+void WalkTurnForward(const ForwardWalk& walk, const Share& share, InputProducts::Chunk& chunk, size_t turn,
+                     size_t active) {
+  const RecurrencePlan& plan = walk.work.plan;
+  const ForwardScratch& scratch = walk.scratch;
   const size_t together = RowsTogether(plan);
-  InputProducts::Chunk chunk{share.begin, share.end, share.worker};
   const float** input_rows = scratch.input_rows + share.begin;
   float** output_rows = scratch.output_rows + share.begin;
-  const size_t turns = static_cast<size_t>(sequences.lengths[share.begin]);
-
-  for (size_t turn = 0; turn < turns; ++turn) {
-    const size_t active = sequences.Active(share.begin, share.end, turn);
-    input.Rows(chunk, turn, active, input_rows);
-    for (size_t r = 0; r < active; ++r) {
-      output_rows[r] = OutputOfTurn(plan, sequences, output, share.begin + r, turn);
-    }
-    StateArrays before, after;
-    if (cache == nullptr) {
-      before = {scratch.h + share.begin * plan.padded, scratch.c + share.begin * plan.padded, plan.padded};
-      after = before;
-    } else {
-      const size_t at_before = share.begin * plan.state_stride + plan.StateBefore(turn) * plan.padded;
-      const size_t at_after = share.begin * plan.state_stride + plan.StateAfter(turn) * plan.padded;
-      before = {cache->h + at_before, cache->c + at_before, plan.state_stride};
-      after = {cache->h + at_after, cache->c + at_after, plan.state_stride};
-    }
-    for (size_t first = 0; first < active; first += together) {
-      const size_t count = std::min(together, active - first);
-      const size_t p = share.begin + first;
-      if (turn > 0) MultiplyRecurrent(work, share, before, first, count, scratch);
-      ForwardStep step;
-      step.rows = count;
-      step.input_products = input_rows + first;
-      step.recurrent_products = turn > 0 ? scratch.recurrent_products + p * plan.full_width : nullptr;
-      step.recurrent_stride = plan.full_width;
-      const size_t diagonal_width = plan.diagonal_blocks * plan.padded;
-      step.diagonal_stride = plan.recurrent_dropout ? diagonal_width : 0;
-      step.diagonals = scratch.tables.diagonals + p * step.diagonal_stride;
-      step.h_before = before.h + first * before.stride;
-      step.c_before = before.c + first * before.stride;
-      step.h_after = after.h + first * after.stride;
-      step.c_after = after.c + first * after.stride;
-      step.state_stride = before.stride;
-      step.kept =
-          cache == nullptr ? nullptr : cache->kept + p * plan.kept_stride + plan.RowOfTurn(turn) * plan.kept_width;
-      step.kept_stride = plan.kept_stride;
-      step.output = output_rows + first;
-      step.full_count = plan.full_blocks;
-      step.full_stride = plan.full_width;
-      step.full_factors = plan.recurrent_dropout ? scratch.tables.full_factors + p * plan.full_width : nullptr;
-      step.operands = plan.recurrent_dropout ? scratch.operands + p * plan.full_width : nullptr;
-      step.row_values =
-          plan.row_activation ? scratch.row_values + static_cast<size_t>(share.worker) * 2 * plan.padded : nullptr;
-      RunForwardStep(work.cell, step);
-    }
+  walk.input.Rows(chunk, turn, active, input_rows);
+  for (size_t r = 0; r < active; ++r) {
+    output_rows[r] = OutputOfTurn(plan, walk.work.sequences, walk.output, share.begin + r, turn);
   }
-  for (size_t p = share.begin; p < share.end; ++p) RepeatMaskedOutputs(plan, sequences, output, p, {0, plan.units});
+  const StateArrays before = StatesBefore(plan, walk.cache, scratch, turn).From(share.begin);
+  const StateArrays after = StatesBefore(plan, walk.cache, scratch, turn + 1).From(share.begin);
+  for (size_t first = 0; first < active; first += together) {
+    const size_t count = std::min(together, active - first);
+    const size_t p = share.begin + first;
+    if (turn > 0) MultiplyRecurrent(walk.work, share, before, first, count, scratch);
+    ForwardStep step;
+    step.rows = count;
+    step.input_products = input_rows + first;
+    step.recurrent_products = turn > 0 ? scratch.recurrent_products + p * plan.full_width : nullptr;
+    step.recurrent_stride = plan.full_width;
+    const size_t diagonal_width = plan.diagonal_blocks * plan.padded;
+    step.diagonal_stride = plan.recurrent_dropout ? diagonal_width : 0;
+    step.diagonals = scratch.tables.diagonals + p * step.diagonal_stride;
+    step.h_before = before.h + first * before.stride;
+    step.c_before = before.c + first * before.stride;
+    step.h_after = after.h + first * after.stride;
+    step.c_after = after.c + first * after.stride;
+    step.state_stride = before.stride;
+    step.kept = walk.cache == nullptr
+                    ? nullptr
+                    : walk.cache->kept + p * plan.kept_stride + plan.RowOfTurn(turn) * plan.kept_width;
+    step.kept_stride = plan.kept_stride;
+    step.output = output_rows + first;
+    step.full_count = plan.full_blocks;
+    step.full_stride = plan.full_width;
+    step.full_factors = plan.recurrent_dropout ? scratch.tables.full_factors + p * plan.full_width : nullptr;
+    step.operands = plan.recurrent_dropout ? scratch.operands + p * plan.full_width : nullptr;
+    step.row_values =
+        plan.row_activation ? scratch.row_values + static_cast<size_t>(share.worker) * 2 * plan.padded : nullptr;
+    RunForwardStep(walk.work.cell, step);
+  }
+}
+
+void WalkStemForward(const ForwardWalk& walk, int worker, WalkProgress& progress) {
+  const RecurrencePlan& plan = walk.work.plan;
+  const Sequences& sequences = walk.work.sequences;
+  const Share share = StemShare(plan, worker);
+  InputProducts::Chunk chunk{share.begin, share.end, worker};
+  for (size_t turn = 0; turn < sequences.Stem(plan); ++turn) {
+    WalkTurnForward(walk, share, chunk, turn, 1);
+    const SequenceRange leaving = LeavingAfter(plan, sequences, turn + 1);
+    if (leaving.begin == leaving.end) continue;
+    const StateArrays states = StatesBefore(plan, walk.cache, walk.scratch, turn + 1);
+    LeaveStem(leaving, plan, {0, plan.padded}, states.h, states.c, states.stride);
+    progress.Report(turn + 1);
+  }
+}
+
+void WalkShareForward(const ForwardWalk& walk, const Share& share, const WalkProgress& stem) {
+  const RecurrencePlan& plan = walk.work.plan;
+  const Sequences& sequences = walk.work.sequences;
+  InputProducts::Chunk chunk{share.begin, share.end, share.worker};
+  const size_t turns = static_cast<size_t>(sequences.lengths[share.begin]);
+  for (size_t turn = static_cast<size_t>(sequences.starts[share.begin]); turn < turns; ++turn) {
+    const size_t active = sequences.Active(share.begin, share.end, turn);
+    if (turn > 0 && static_cast<size_t>(sequences.starts[share.begin + active - 1]) == turn) stem.WaitFor(turn);
+    WalkTurnForward(walk, share, chunk, turn, active);
+  }
+  for (size_t p = share.begin; p < share.end; ++p) {
+    RepeatMaskedOutputs(plan, sequences, walk.output, p, {0, plan.units});
+    RepeatStemOutputs(plan, sequences, walk.output, p, {0, plan.units});
+  }
 }
 
 // dh += or = what comes through the full recurrent products of the rows [first, first + count) of the share.
@@ -134,81 +175,140 @@ void MultiplyRecurrentBackward(const RecurrenceWork& work, const Share& share, c
   }
 }
 
-void WalkShareBackward(const RecurrenceWork& work, const StateGradient& doutput, const RecurrenceCache& cache,
-                       const BackwardScratch& scratch, const Share& share) {
-  const RecurrencePlan& plan = work.plan;
-  const Sequences& sequences = work.sequences;
-  const size_t rows = share.end - share.begin;
-  std::fill_n(scratch.dh + share.begin * plan.padded, rows * plan.padded, 0.0f);
-  std::fill_n(scratch.dc + share.begin * plan.padded, rows * plan.padded, 0.0f);
+// What a share's backward walk reads and writes.
+struct BackwardWalk {
+  const RecurrenceWork& work;
+  const IncomingGradients& incoming;
+  const RecurrenceCache& cache;
+  const BackwardScratch& scratch;
+};
+
+// One turn of the first `active` sequences of the share.
+void WalkTurnBackward(const BackwardWalk& walk, const Share& share, size_t turn, size_t active) {
+  const RecurrencePlan& plan = walk.work.plan;
+  const Sequences& sequences = walk.work.sequences;
+  const RecurrenceCache& cache = walk.cache;
+  const BackwardScratch& scratch = walk.scratch;
   const float** doutputs = scratch.doutputs + share.begin;
   const size_t diagonal_width = plan.diagonal_blocks * plan.padded;
-
-  for (size_t turn = static_cast<size_t>(sequences.lengths[share.begin]); turn-- > 0;) {
-    const size_t active = sequences.Active(share.begin, share.end, turn);
-    for (size_t r = 0; r < active; ++r) {
-      const size_t p = share.begin + r;
-      doutputs[r] = GradientOfTurn(plan, sequences, doutput, p, turn);
-      if (HasMaskedGradients(plan, sequences, p, turn)) {
-        AddMaskedGradients(plan, sequences, doutput, p, turn, {0, plan.units}, scratch.dh + p * plan.padded);
-      }
+  for (size_t r = 0; r < active; ++r) {
+    const size_t p = share.begin + r;
+    doutputs[r] = GradientOfTurn(plan, sequences, walk.incoming, p, turn);
+    if (HasMaskedGradients(plan, sequences, p, turn)) {
+      AddMaskedGradients(plan, sequences, walk.incoming.states, p, turn, {0, plan.units}, scratch.dh + p * plan.padded);
     }
-    const size_t state = share.begin * plan.state_stride;
-    const size_t before = state + plan.StateBefore(turn) * plan.padded;
-    BackwardStep step;
-    step.rows = active;
-    step.kept = cache.kept + share.begin * plan.kept_stride + plan.RowOfTurn(turn) * plan.kept_width;
-    step.kept_stride = plan.kept_stride;
-    step.diagonal_stride = plan.recurrent_dropout ? diagonal_width : 0;
-    step.diagonals = scratch.tables.diagonals + share.begin * step.diagonal_stride;
-    step.diagonal_factors =
-        plan.recurrent_dropout ? scratch.tables.diagonal_factors + share.begin * diagonal_width : nullptr;
-    step.diagonal_factor_stride = diagonal_width;
-    step.h_before = cache.h + before;
-    step.c_before = cache.c + before;
-    step.c_after = cache.c + state + plan.StateAfter(turn) * plan.padded;
-    step.state_stride = plan.state_stride;
-    step.dh = scratch.dh + share.begin * plan.padded;
-    step.dc = scratch.dc + share.begin * plan.padded;
-    step.gradient_stride = plan.padded;
-    step.doutput = doutputs;
-    step.sums = scratch.group_sums + share.begin / plan.group_rows * plan.sums * plan.padded;
-    step.sums_stride = plan.sums * plan.padded;
-    step.group_rows = plan.group_rows;
-    step.row_values =
-        plan.row_activation ? scratch.row_values + static_cast<size_t>(share.worker) * 2 * plan.padded : nullptr;
-    RunBackwardStep(work.cell, step);
-    if (turn > 0) MultiplyRecurrentBackward(work, share, step.kept, active, scratch);
-    if (turn % kTurnsPerTotal == 0) {
-      for (size_t p = share.begin; p < share.end; p += plan.group_rows) {
-        CarrySums(plan, p / plan.group_rows, {0, plan.units}, scratch);
-      }
+  }
+  const size_t state = share.begin * plan.state_stride;
+  const size_t before = state + plan.StateBefore(turn) * plan.padded;
+  BackwardStep step;
+  step.rows = active;
+  step.kept = cache.kept + share.begin * plan.kept_stride + plan.RowOfTurn(turn) * plan.kept_width;
+  step.kept_stride = plan.kept_stride;
+  step.kept_count = plan.kept_blocks;
+  step.next_state = (plan.shape.reverse ? 1 : -1) * static_cast<ptrdiff_t>(plan.padded);
+  step.next_kept = (plan.shape.reverse ? 1 : -1) * static_cast<ptrdiff_t>(plan.kept_width);
+  step.diagonal_stride = plan.recurrent_dropout ? diagonal_width : 0;
+  step.diagonals = scratch.tables.diagonals + share.begin * step.diagonal_stride;
+  step.diagonal_factors =
+      plan.recurrent_dropout ? scratch.tables.diagonal_factors + share.begin * diagonal_width : nullptr;
+  step.diagonal_factor_stride = diagonal_width;
+  step.h_before = cache.h + before;
+  step.c_before = cache.c + before;
+  step.c_after = cache.c + state + plan.StateAfter(turn) * plan.padded;
+  step.state_stride = plan.state_stride;
+  step.dh = scratch.dh + share.begin * plan.padded;
+  step.dc = scratch.dc + share.begin * plan.padded;
+  step.gradient_stride = plan.padded;
+  step.doutput = doutputs;
+  step.sums = scratch.group_sums + share.begin / plan.group_rows * plan.sums * plan.padded;
+  step.sums_stride = plan.sums * plan.padded;
+  step.group_rows = plan.group_rows;
+  step.row_values =
+      plan.row_activation ? scratch.row_values + static_cast<size_t>(share.worker) * 2 * plan.padded : nullptr;
+  RunBackwardStep(walk.work.cell, step);
+  if (turn > 0) MultiplyRecurrentBackward(walk.work, share, step.kept, active, scratch);
+}
+
+// Carries the sums of the share's groups over after every kTurnsPerTotal turns and after the last one.
+void CarryShareSums(const BackwardWalk& walk, const Share& share, size_t turn, size_t last) {
+  if (turn % kTurnsPerTotal != 0 && turn != last) return;
+  const RecurrencePlan& plan = walk.work.plan;
+  for (size_t p = share.begin; p < share.end; p += plan.group_rows) {
+    CarrySums(plan, p / plan.group_rows, {0, plan.units}, walk.scratch);
+  }
+}
+
+void WalkShareBackward(const BackwardWalk& walk, const Share& share, WalkProgress& progress) {
+  const RecurrencePlan& plan = walk.work.plan;
+  const Sequences& sequences = walk.work.sequences;
+  const size_t rows = share.end - share.begin;
+  std::fill_n(walk.scratch.dh + share.begin * plan.padded, rows * plan.padded, 0.0f);
+  std::fill_n(walk.scratch.dc + share.begin * plan.padded, rows * plan.padded, 0.0f);
+  const size_t first = static_cast<size_t>(sequences.starts[share.begin]);
+  for (size_t turn = static_cast<size_t>(sequences.lengths[share.begin]); turn-- > first;) {
+    const size_t active = sequences.Active(share.begin, share.end, turn);
+    WalkTurnBackward(walk, share, turn, active);
+    CarryShareSums(walk, share, turn, first);
+    if (turn > 0 && static_cast<size_t>(sequences.starts[share.begin + active - 1]) == turn) {
+      progress.Report(plan.steps - turn);
     }
   }
 }
 
-// Calls walk(share) for the shares of the sequences, on all threads.
-template <class Walk>
-void ForEachShare(const RecurrencePlan& plan, const Sequences& sequences, int32_t* bounds, ThreadPool& pool,
-                  const Walk& walk) {
-  const size_t shares = DivideSequences(plan, sequences, static_cast<size_t>(pool.threads()), bounds);
-  pool.ParallelFor(shares, [&](size_t task, int worker) {
-    walk(Share{static_cast<size_t>(bounds[task]), static_cast<size_t>(bounds[task + 1]), worker});
-  });
+// `bounds` are those of the shares, whose progress is in turns walked back.
+void WalkStemBackward(const BackwardWalk& walk, size_t shares, int worker) {
+  const RecurrencePlan& plan = walk.work.plan;
+  const Sequences& sequences = walk.work.sequences;
+  const RecurrenceTables& tables = walk.scratch.tables;
+  const Share share = StemShare(plan, worker);
+  for (size_t turn = sequences.Stem(plan); turn-- > 0;) {
+    const SequenceRange leaving = LeavingAfter(plan, sequences, turn + 1);
+    for (size_t k = 0; k < shares && leaving.begin < leaving.end; ++k) {
+      const bool holds_some =
+          static_cast<size_t>(tables.bounds[k])<leaving.end&& static_cast<size_t>(tables.bounds[k + 1])> leaving.begin;
+      if (holds_some) WalkProgress(tables.progress[k]).WaitFor(plan.steps - turn - 1);
+    }
+    JoinStem(leaving, plan, {0, plan.units}, walk.scratch.dh, walk.scratch.dc);
+    WalkTurnBackward(walk, share, turn, 1);
+    CarryShareSums(walk, share, turn, 0);
+  }
 }
 
 }  // namespace
 
+// The stem is walked by the thread of the last share, whose sequences leave it last: before the share's own turns in
+// the forward pass and after them in the backward pass. Tasks begin in their order, so that what another one waits for
+// has begun.
+
 void WalkForward(const RecurrenceWork& work, const InputProducts& input, const StateOutput& output,
                  const RecurrenceCache* cache, const ForwardScratch& scratch, ThreadPool& pool) {
-  ForEachShare(work.plan, work.sequences, scratch.tables.bounds, pool,
-               [&](const Share& share) { WalkShareForward(work, input, output, cache, scratch, share); });
+  const RecurrenceTables& tables = scratch.tables;
+  const ForwardWalk walk = {work, input, output, cache, scratch};
+  const size_t shares = DivideSequences(work.plan, work.sequences, static_cast<size_t>(pool.threads()), tables.bounds);
+  tables.progress[0] = 0;
+  pool.ParallelFor(shares, [&](size_t task, int worker) {
+    const size_t number = shares - 1 - task;
+    const Share share = {static_cast<size_t>(tables.bounds[number]), static_cast<size_t>(tables.bounds[number + 1]),
+                         worker};
+    WalkProgress stem(tables.progress[0]);
+    if (task == 0) WalkStemForward(walk, worker, stem);
+    WalkShareForward(walk, share, stem);
+  });
 }
 
-void WalkBackward(const RecurrenceWork& work, const StateGradient& doutput, const RecurrenceCache& cache,
+void WalkBackward(const RecurrenceWork& work, const IncomingGradients& incoming, const RecurrenceCache& cache,
                   const BackwardScratch& scratch, ThreadPool& pool) {
-  ForEachShare(work.plan, work.sequences, scratch.tables.bounds, pool,
-               [&](const Share& share) { WalkShareBackward(work, doutput, cache, scratch, share); });
+  const RecurrenceTables& tables = scratch.tables;
+  const BackwardWalk walk = {work, incoming, cache, scratch};
+  const size_t shares = DivideSequences(work.plan, work.sequences, static_cast<size_t>(pool.threads()), tables.bounds);
+  std::fill_n(tables.progress, shares, 0);
+  pool.ParallelFor(shares, [&](size_t number, int worker) {
+    const Share share = {static_cast<size_t>(tables.bounds[number]), static_cast<size_t>(tables.bounds[number + 1]),
+                         worker};
+    WalkProgress progress(tables.progress[number]);
+    WalkShareBackward(walk, share, progress);
+    if (number + 1 == shares) WalkStemBackward(walk, shares, worker);
+  });
 }
 
 }  // namespace slim

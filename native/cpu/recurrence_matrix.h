@@ -6,6 +6,7 @@
 #include "cpu/recurrence_input.h"
 #include "cpu/recurrence_memory.h"
 #include "cpu/recurrence_operands.h"
+#include "cpu/recurrence_output.h"
 #include "cpu/recurrence_plan.h"
 #include "cpu/recurrence_sequences.h"
 #include "cpu/recurrence_steps.h"
@@ -28,7 +29,7 @@ void WalkForward(const RecurrenceWork& work, const InputProducts& input, const S
                  const RecurrenceCache* cache, const ForwardScratch& scratch, ThreadPool& pool);
 
 /// Leaves the gradients of the kept blocks' pre-activations in the cache and the sums of gradients in the scratch.
-void WalkBackward(const RecurrenceWork& work, const StateGradient& doutput, const RecurrenceCache& cache,
+void WalkBackward(const RecurrenceWork& work, const IncomingGradients& incoming, const RecurrenceCache& cache,
                   const BackwardScratch& scratch, ThreadPool& pool);
 
 }  // namespace slim

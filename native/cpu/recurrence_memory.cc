@@ -45,8 +45,10 @@ RecurrenceTables::RecurrenceTables(const RecurrencePlan& plan, Placement& placem
   const size_t masked = plan.recurrent_dropout ? plan.batch : 0;
   order = placement.Take<int32_t>(plan.batch);
   lengths = placement.Take<int32_t>(plan.batch);
+  starts = placement.Take<int32_t>(plan.batch);
   times = placement.Take<int32_t>(plan.batch * plan.steps);
   bounds = placement.Take<int32_t>(plan.MostGroups() + 1);
+  progress = placement.Take<int32_t>(plan.MostGroups());
   fixed = placement.Take<float>(kBlocks * plan.padded);
   bias = placement.Take<float>(plan.bias_blocks * plan.padded);
   diagonals = placement.Take<float>(std::max<size_t>(masked, 1) * plan.diagonal_blocks * plan.padded);
@@ -86,6 +88,7 @@ BackwardScratch::BackwardScratch(const RecurrencePlan& plan, int threads, void* 
   group_sums = placement.Take<float>(plan.MostGroups() * plan.sums * plan.padded);
   totals = placement.Take<double>(plan.MostGroups() * plan.sums * plan.padded);
   row_values = placement.Take<float>(plan.row_activation ? static_cast<size_t>(threads) * 2 * plan.padded : 0);
+  stem_gradients = placement.Take<float>(plan.stem && plan.shape.return_sequences ? plan.steps * plan.padded : 0);
   doutputs = placement.Take<const float*>(plan.batch);
   // A mask with holes cuts a sequence into runs of neighbouring times, every second one at the worst.
   runs = placement.Take<RowRun>(plan.batch * ((plan.steps + 2) / 2));

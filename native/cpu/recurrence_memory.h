@@ -49,8 +49,10 @@ struct RecurrenceTables {
 
   int32_t* order;
   int32_t* lengths;
+  int32_t* starts;
   int32_t* times;
   int32_t* bounds;          // [groups + 1]
+  int32_t* progress;        // [groups]: how far the shares' walks have come
   float* fixed;             // [4, padded]: values of fixed blocks
   float* bias;              // [bias blocks, padded]
   float* diagonals;         // [diagonal blocks, padded]; with recurrent dropout [B] of them, times the factors
@@ -95,6 +97,7 @@ struct BackwardScratch {
   float* group_sums;       // [groups][sums, padded]
   double* totals;          // likewise
   float* row_values;       // [threads][2, padded]
+  float* stem_gradients;   // [T, padded]: the gradients that come in at the stem's turns, with return_sequences
   const float** doutputs;  // [B]
   RowRun* runs;
   float* gathered;           // [B * T, inputs or padded]: x or h times the factors of dropout; rows of the table

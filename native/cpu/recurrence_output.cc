@@ -38,10 +38,13 @@ float* OutputOfTurn(const RecurrencePlan& plan, const Sequences& sequences, cons
   return last ? output.h + static_cast<size_t>(sequences.order[p]) * stride : nullptr;
 }
 
-const float* GradientOfTurn(const RecurrencePlan& plan, const Sequences& sequences, const StateGradient& doutput,
+const float* GradientOfTurn(const RecurrencePlan& plan, const Sequences& sequences, const IncomingGradients& incoming,
                             size_t p, size_t turn) {
+  if (incoming.stem != nullptr && turn < static_cast<size_t>(sequences.starts[p])) {
+    return incoming.stem + turn * plan.padded;
+  }
   // The states' gradients lie as the states do.
-  const StateOutput output{const_cast<float*>(doutput.dh), doutput.stride};
+  const StateOutput output{const_cast<float*>(incoming.states.dh), incoming.states.stride};
   return OutputOfTurn(plan, sequences, output, p, turn);
 }
 

@@ -13,8 +13,14 @@ namespace slim {
 float* OutputOfTurn(const RecurrencePlan& plan, const Sequences& sequences, const StateOutput& output, size_t p,
                     size_t turn);
 
-/// The gradient of the state of sequence p after a turn, or null.
-const float* GradientOfTurn(const RecurrencePlan& plan, const Sequences& sequences, const StateGradient& doutput,
+struct IncomingGradients {
+  StateGradient states;
+  const float*
+      stem;  // [stem's turns, padded]: sums over the sequences that share a turn; null without return_sequences
+};
+
+/// The gradient that comes in at the state of sequence p after a turn it walks, or null.
+const float* GradientOfTurn(const RecurrencePlan& plan, const Sequences& sequences, const IncomingGradients& incoming,
                             size_t p, size_t turn);
 
 /// Some of the layer's units.

@@ -60,6 +60,7 @@ RecurrencePlan::RecurrencePlan(const RecurrenceShape& recurrence, int64_t sequen
   sums = bias_blocks + diagonal_blocks;
   scan = full_blocks == 0 && !row_activation;
   fold = embedded && input_blocks > 0 && !input_dropout;
+  stem = fold && !recurrent_dropout && steps > 1;
   group_rows = std::clamp<size_t>(batch / kFewGroups, 1, kMostGroupRows);
   groups = (batch + group_rows - 1) / group_rows;
   kept_stride = SpreadStride(steps * kept_width, kept_width);

@@ -34,6 +34,7 @@ struct RecurrencePlan {
   bool input_dropout, recurrent_dropout;
   bool embedded;
   bool fold;            // x W is computed once for each distinct token
+  bool stem;            // turns that sequences begin with alike are walked once
   bool scan;            // every unit sees itself alone: no product between the steps
   bool row_activation;  // softmax: a unit's value depends on the whole row
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "cpu/recurrence_output.h"
+#include "cpu/recurrence_stem.h"
 #include "cpu/recurrence_sums.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -64,35 +65,72 @@ struct ScanTable {
 HWY_BEFORE_NAMESPACE();
 namespace slim::HWY_NAMESPACE {
 
-inline constexpr int kScanVectors = 2;
+// Vectors of a strip; two strips fill a panel of input products.
+inline constexpr int kScanVectors = kVectorRegisters == 32 ? 2 : 1;
+
+// Turns ahead of which the lines that will be written are asked for, so that the stores find them.
+inline constexpr ptrdiff_t kTurnsAhead = 6;
+
+template <int kVectors>
+HWY_INLINE void PrefetchStates(const ForwardScan& scan, ptrdiff_t turn, size_t at) {
+  for (size_t j = at; j < at + kVectors * kLanes; j += 64 / sizeof(float)) {
+    __builtin_prefetch(scan.h + turn * scan.state_stride + j, 1);
+    __builtin_prefetch(scan.c + turn * scan.state_stride + j, 1);
+    __builtin_prefetch(scan.kept + turn * scan.kept_stride + j, 1);
+  }
+}
+
+// The next turn of some units.
+template <int kVectors>
+HWY_INLINE void ForwardTurn(const CellParameters& cell, const ForwardScan& scan, size_t turn, size_t at,
+                            Units<kVectors>& h, Units<kVectors>& c) {
+  const ptrdiff_t step = static_cast<ptrdiff_t>(turn);
+  ForwardOperands operands;
+  operands.input_products = scan.input_products[turn];
+  operands.input_stride = scan.block_stride;
+  operands.first_unit = scan.first_unit;
+  operands.recurrent_products = nullptr;
+  operands.diagonals = scan.diagonals;
+  float* kept = scan.kept == nullptr ? nullptr : scan.kept + step * scan.kept_stride;
+  ForwardUnits(cell, operands, at, kept, h, c);
+  if (scan.h != nullptr) {
+    StoreUnits(h, scan.h + step * scan.state_stride + at);
+    StoreUnits(c, scan.c + step * scan.state_stride + at);
+  }
+  if (scan.output[turn] != nullptr) StoreFirstUnits(h, scan.output[turn] + at, cell.units - at);
+}
 
 template <int kVectors>
 void ForwardStrip(const CellParameters& cell, const ForwardScan& scan, size_t at) {
   Units<kVectors> h = LoadUnits<kVectors>(scan.state_h + at), c = LoadUnits<kVectors>(scan.state_c + at);
-  for (size_t turn = 0; turn < scan.turns; ++turn) {
-    const ptrdiff_t step = static_cast<ptrdiff_t>(turn);
-    ForwardOperands operands;
-    operands.input_products = scan.input_products[turn];
-    operands.input_stride = scan.block_stride;
-    operands.first_unit = scan.first_unit;
-    operands.recurrent_products = nullptr;
-    operands.diagonals = scan.diagonals;
-    float* kept = scan.kept == nullptr ? nullptr : scan.kept + step * scan.kept_stride;
-    ForwardUnits(cell, operands, at, kept, h, c);
-    if (scan.h != nullptr) {
-      StoreUnits(h, scan.h + step * scan.state_stride + at);
-      StoreUnits(c, scan.c + step * scan.state_stride + at);
-    }
-    if (scan.output[turn] != nullptr) StoreFirstUnits(h, scan.output[turn] + at, cell.units - at);
-  }
+  for (size_t turn = 0; turn < scan.turns; ++turn) ForwardTurn(cell, scan, turn, at, h, c);
   StoreUnits(h, scan.state_h + at);
   StoreUnits(c, scan.state_c + at);
 }
 
+// Two strips side by side: while the one waits for its activations, the other has work.
+template <int kVectors>
+void ForwardTwoStrips(const CellParameters& cell, const ForwardScan& scan, size_t at) {
+  const size_t beside = at + kVectors * kLanes;
+  Units<kVectors> h = LoadUnits<kVectors>(scan.state_h + at), c = LoadUnits<kVectors>(scan.state_c + at);
+  Units<kVectors> other_h = LoadUnits<kVectors>(scan.state_h + beside);
+  Units<kVectors> other_c = LoadUnits<kVectors>(scan.state_c + beside);
+  for (size_t turn = 0; turn < scan.turns; ++turn) {
+    if (scan.h != nullptr) PrefetchStates<2 * kVectors>(scan, static_cast<ptrdiff_t>(turn) + kTurnsAhead, at);
+    ForwardTurn(cell, scan, turn, at, h, c);
+    ForwardTurn(cell, scan, turn, beside, other_h, other_c);
+  }
+  StoreUnits(h, scan.state_h + at);
+  StoreUnits(c, scan.state_c + at);
+  StoreUnits(other_h, scan.state_h + beside);
+  StoreUnits(other_c, scan.state_c + beside);
+}
+
 void Forward(const CellParameters& cell, const ForwardScan& scan) {
+  constexpr size_t kTwoStrips = 2 * kScanVectors * kLanes;
   size_t at = scan.first_unit;
   const size_t end = at + scan.units;
-  for (; at + kScanVectors * kLanes <= end; at += kScanVectors * kLanes) ForwardStrip<kScanVectors>(cell, scan, at);
+  for (; at + kTwoStrips <= end; at += kTwoStrips) ForwardTwoStrips<kScanVectors>(cell, scan, at);
   for (; at < end; at += kLanes) ForwardStrip<1>(cell, scan, at);
 }
 
@@ -160,10 +198,23 @@ ScanTask TaskOf(const RecurrencePlan& plan, size_t panels, size_t panel_columns,
 
 size_t PanelsOf(const RecurrencePlan& plan) { return (plan.units + PanelColumns(plan) - 1) / PanelColumns(plan); }
 
-void ScanSequenceForward(const RecurrenceWork& work, const InputProducts& input, const StateOutput& output,
-                         const RecurrenceCache* cache, const ForwardScratch& scratch, const ScanTask& task, size_t p,
-                         int worker) {
-  const RecurrencePlan& plan = work.plan;
+// What the forward scans read and write.
+struct ForwardScans {
+  const RecurrenceWork& work;
+  const InputProducts& input;
+  const StateOutput& output;
+  const RecurrenceCache* cache;  // null in inference
+  const ForwardScratch& scratch;
+};
+
+struct TurnRange {
+  size_t begin, end;
+};
+
+// The turns of sequence p, from the state in the scratch on, which gets the state after them.
+void ScanTurnsForward(const ForwardScans& scans, const ScanTask& task, size_t p, TurnRange turns, int worker) {
+  const RecurrencePlan& plan = scans.work.plan;
+  const ForwardScratch& scratch = scans.scratch;
   const ptrdiff_t direction = plan.shape.reverse ? -1 : 1;
   const float* input_rows[kScanTurns];
   float* output_rows[kScanTurns];
@@ -171,36 +222,62 @@ void ScanSequenceForward(const RecurrenceWork& work, const InputProducts& input,
   scan.first_unit = task.first_unit;
   scan.units = task.units;
   scan.input_products = input_rows;
-  scan.block_stride = input.BlockStride();
+  scan.block_stride = scans.input.BlockStride();
   scan.diagonals = scratch.tables.diagonals + (plan.recurrent_dropout ? p * plan.diagonal_blocks * plan.padded : 0);
   scan.state_h = scratch.h + p * plan.padded;
   scan.state_c = scratch.c + p * plan.padded;
   scan.output = output_rows;
   scan.state_stride = direction * static_cast<ptrdiff_t>(plan.padded);
   scan.kept_stride = direction * static_cast<ptrdiff_t>(plan.kept_width);
-  std::fill_n(scan.state_h + task.first_unit, task.width, 0.0f);
-  std::fill_n(scan.state_c + task.first_unit, task.width, 0.0f);
 
-  const size_t length = static_cast<size_t>(work.sequences.lengths[p]);
-  for (size_t turn = 0; turn < length; turn += kScanTurns) {
-    scan.turns = std::min(kScanTurns, length - turn);
-    input.PanelRows(p, turn, scan.turns, task.panel, worker, input_rows);
-    for (size_t j = 0; j < scan.turns; ++j) output_rows[j] = OutputOfTurn(plan, work.sequences, output, p, turn + j);
-    if (cache != nullptr) {
+  for (size_t turn = turns.begin; turn < turns.end; turn += kScanTurns) {
+    scan.turns = std::min(kScanTurns, turns.end - turn);
+    scans.input.PanelRows(p, turn, scan.turns, task.panel, worker, input_rows);
+    for (size_t j = 0; j < scan.turns; ++j) {
+      output_rows[j] = OutputOfTurn(plan, scans.work.sequences, scans.output, p, turn + j);
+    }
+    if (scans.cache != nullptr) {
       const size_t state = p * plan.state_stride + plan.StateAfter(turn) * plan.padded;
-      scan.h = cache->h + state;
-      scan.c = cache->c + state;
-      scan.kept = cache->kept + p * plan.kept_stride + plan.RowOfTurn(turn) * plan.kept_width;
+      scan.h = scans.cache->h + state;
+      scan.c = scans.cache->c + state;
+      scan.kept = scans.cache->kept + p * plan.kept_stride + plan.RowOfTurn(turn) * plan.kept_width;
     } else {
       scan.h = scan.c = scan.kept = nullptr;
     }
-    ChosenScanTable().forward(work.cell, scan);
+    ChosenScanTable().forward(scans.work.cell, scan);
   }
 }
 
-void ScanSequenceBackward(const RecurrenceWork& work, const StateGradient& doutput, const RecurrenceCache& cache,
-                          const BackwardScratch& scratch, const ScanTask& task, size_t p) {
-  const RecurrencePlan& plan = work.plan;
+void ScanStemForward(const ForwardScans& scans, const ScanTask& task, int worker) {
+  const RecurrencePlan& plan = scans.work.plan;
+  const Sequences& sequences = scans.work.sequences;
+  const UnitRange units = {task.first_unit, task.width};
+  const size_t stem = sequences.Stem(plan);
+  for (TurnRange turns = {0, 0}; turns.begin < stem; turns.begin = turns.end) {
+    turns.end = NextLeaving(plan, sequences, turns.begin);
+    ScanTurnsForward(scans, task, plan.batch - 1, turns, worker);
+    const SequenceRange leaving = LeavingAfter(plan, sequences, turns.end);
+    LeaveStem(leaving, plan, units, scans.scratch.h, scans.scratch.c, plan.padded);
+    if (scans.cache == nullptr) continue;
+    const size_t state = plan.StateBefore(turns.end) * plan.padded;
+    LeaveStem(leaving, plan, units, scans.cache->h + state, scans.cache->c + state, plan.state_stride);
+  }
+}
+
+// What the backward scans read and write.
+struct BackwardScans {
+  const RecurrenceWork& work;
+  const IncomingGradients& incoming;
+  const RecurrenceCache& cache;
+  const BackwardScratch& scratch;
+};
+
+// The turns of sequence p, the last first, from the gradients in the scratch on.
+void ScanTurnsBackward(const BackwardScans& scans, const ScanTask& task, size_t p, TurnRange turns) {
+  const RecurrencePlan& plan = scans.work.plan;
+  const Sequences& sequences = scans.work.sequences;
+  const RecurrenceCache& cache = scans.cache;
+  const BackwardScratch& scratch = scans.scratch;
   const ptrdiff_t direction = plan.shape.reverse ? 1 : -1;
   const float* doutput_rows[kScanTurns];
   const size_t diagonals = plan.recurrent_dropout ? p * plan.diagonal_blocks * plan.padded : 0;
@@ -215,31 +292,54 @@ void ScanSequenceBackward(const RecurrenceWork& work, const StateGradient& doutp
   scan.dh = scratch.dh + p * plan.padded;
   scan.dc = scratch.dc + p * plan.padded;
   scan.sums = scratch.group_sums + task.group * plan.sums * plan.padded;
-  std::fill_n(scan.dh + task.first_unit, task.width, 0.0f);
-  std::fill_n(scan.dc + task.first_unit, task.width, 0.0f);
 
   size_t summed = 0;
-  for (size_t left = static_cast<size_t>(work.sequences.lengths[p]); left > 0; left -= scan.turns) {
+  for (size_t left = turns.end; left > turns.begin; left -= scan.turns) {
     const size_t turn = left - 1;
-    if (HasMaskedGradients(plan, work.sequences, p, turn)) {
-      AddMaskedGradients(plan, work.sequences, doutput, p, turn, {task.first_unit, task.units}, scan.dh);
+    if (HasMaskedGradients(plan, sequences, p, turn)) {
+      AddMaskedGradients(plan, sequences, scans.incoming.states, p, turn, {task.first_unit, task.units}, scan.dh);
     }
-    for (scan.turns = 0; scan.turns < std::min(kScanTurns, left); ++scan.turns) {
+    for (scan.turns = 0; scan.turns < std::min(kScanTurns, left - turns.begin); ++scan.turns) {
       const size_t before = turn - scan.turns;
-      if (scan.turns > 0 && HasMaskedGradients(plan, work.sequences, p, before)) break;
-      doutput_rows[scan.turns] = GradientOfTurn(plan, work.sequences, doutput, p, before);
+      if (scan.turns > 0 && HasMaskedGradients(plan, sequences, p, before)) break;
+      doutput_rows[scan.turns] = GradientOfTurn(plan, sequences, scans.incoming, p, before);
     }
     const size_t state = p * plan.state_stride, before = state + plan.StateBefore(turn) * plan.padded;
     scan.h_before = cache.h + before;
     scan.c_before = cache.c + before;
     scan.c_after = cache.c + state + plan.StateAfter(turn) * plan.padded;
     scan.kept = cache.kept + p * plan.kept_stride + plan.RowOfTurn(turn) * plan.kept_width;
-    ChosenScanTable().backward(work.cell, scan);
+    ChosenScanTable().backward(scans.work.cell, scan);
     summed += scan.turns;
-    if (summed < kTurnsPerTotal && left > scan.turns) continue;
+    if (summed < kTurnsPerTotal && left - scan.turns > turns.begin) continue;
     CarrySums(plan, task.group, {task.first_unit, task.units}, scratch);
     summed = 0;
   }
+}
+
+void ScanSequenceBackward(const BackwardScans& scans, const ScanTask& task, size_t p) {
+  const size_t at = p * scans.work.plan.padded + task.first_unit;
+  std::fill_n(scans.scratch.dh + at, task.width, 0.0f);
+  std::fill_n(scans.scratch.dc + at, task.width, 0.0f);
+  const Sequences& sequences = scans.work.sequences;
+  ScanTurnsBackward(scans, task, p,
+                    {static_cast<size_t>(sequences.starts[p]), static_cast<size_t>(sequences.lengths[p])});
+}
+
+void ScanStemBackward(const BackwardScans& scans, const ScanTask& task) {
+  const RecurrencePlan& plan = scans.work.plan;
+  const Sequences& sequences = scans.work.sequences;
+  for (TurnRange turns = {0, sequences.Stem(plan)}; turns.end > 0; turns.end = turns.begin) {
+    turns.begin = LastLeaving(plan, sequences, turns.end);
+    JoinStem(LeavingAfter(plan, sequences, turns.end), plan, {task.first_unit, task.units}, scans.scratch.dh,
+             scans.scratch.dc);
+    ScanTurnsBackward(scans, task, plan.batch - 1, turns);
+  }
+}
+
+// The panels of the group of the last sequence, in whose rows the stem lies.
+ScanTask StemTask(const RecurrencePlan& plan, size_t panels, size_t panel) {
+  return TaskOf(plan, panels, PanelColumns(plan), (plan.groups - 1) * panels + panel);
 }
 
 }  // namespace
@@ -247,24 +347,36 @@ void ScanSequenceBackward(const RecurrenceWork& work, const StateGradient& doutp
 void ScanForward(const RecurrenceWork& work, const InputProducts& input, const StateOutput& output,
                  const RecurrenceCache* cache, const ForwardScratch& scratch, ThreadPool& pool) {
   const RecurrencePlan& plan = work.plan;
+  const Sequences& sequences = work.sequences;
+  const ForwardScans scans = {work, input, output, cache, scratch};
   const size_t panels = PanelsOf(plan);
+  if (sequences.Stem(plan) > 0) {
+    pool.ParallelFor(panels,
+                     [&](size_t panel, int worker) { ScanStemForward(scans, StemTask(plan, panels, panel), worker); });
+  }
   pool.ParallelFor(plan.groups * panels, [&](size_t number, int worker) {
     const ScanTask task = TaskOf(plan, panels, PanelColumns(plan), number);
+    const UnitRange units = {task.first_unit, task.units};
     for (size_t p = task.begin; p < task.end; ++p) {
-      ScanSequenceForward(work, input, output, cache, scratch, task, p, worker);
-      RepeatMaskedOutputs(plan, work.sequences, output, p, {task.first_unit, task.units});
+      const size_t length = static_cast<size_t>(sequences.lengths[p]);
+      ScanTurnsForward(scans, task, p, {static_cast<size_t>(sequences.starts[p]), length}, worker);
+      RepeatMaskedOutputs(plan, sequences, output, p, units);
+      RepeatStemOutputs(plan, sequences, output, p, units);
     }
   });
 }
 
-void ScanBackward(const RecurrenceWork& work, const StateGradient& doutput, const RecurrenceCache& cache,
+void ScanBackward(const RecurrenceWork& work, const IncomingGradients& incoming, const RecurrenceCache& cache,
                   const BackwardScratch& scratch, ThreadPool& pool) {
   const RecurrencePlan& plan = work.plan;
+  const BackwardScans scans = {work, incoming, cache, scratch};
   const size_t panels = PanelsOf(plan);
   pool.ParallelFor(plan.groups * panels, [&](size_t number, int) {
     const ScanTask task = TaskOf(plan, panels, PanelColumns(plan), number);
-    for (size_t p = task.begin; p < task.end; ++p) ScanSequenceBackward(work, doutput, cache, scratch, task, p);
+    for (size_t p = task.begin; p < task.end; ++p) ScanSequenceBackward(scans, task, p);
   });
+  if (work.sequences.Stem(plan) == 0) return;
+  pool.ParallelFor(panels, [&](size_t panel, int) { ScanStemBackward(scans, StemTask(plan, panels, panel)); });
 }
 
 }  // namespace slim

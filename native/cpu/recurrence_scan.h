@@ -12,7 +12,7 @@ void ScanForward(const RecurrenceWork& work, const InputProducts& input, const S
                  const RecurrenceCache* cache, const ForwardScratch& scratch, ThreadPool& pool);
 
 /// As WalkBackward.
-void ScanBackward(const RecurrenceWork& work, const StateGradient& doutput, const RecurrenceCache& cache,
+void ScanBackward(const RecurrenceWork& work, const IncomingGradients& incoming, const RecurrenceCache& cache,
                   const BackwardScratch& scratch, ThreadPool& pool);
 
 }  // namespace slim

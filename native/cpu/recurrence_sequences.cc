@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "cpu/recurrence_stem.h"
+
 namespace slim {
 namespace {
 
@@ -12,19 +14,23 @@ int32_t CountSteps(const uint8_t* mask, size_t steps) {
   return count;
 }
 
-}  // namespace
-
-Sequences FindSequences(const RecurrencePlan& plan, const uint8_t* mask, int32_t* order, int32_t* lengths,
-                        int32_t* times) {
-  std::iota(order, order + plan.batch, 0);
-  if (mask == nullptr) {
-    std::fill_n(lengths, plan.batch, static_cast<int32_t>(plan.steps));
-    return {order, lengths, nullptr};
+Sequences UnmaskedSequences(const RecurrencePlan& plan, const int32_t* tokens, const SequenceArrays& arrays) {
+  std::fill_n(arrays.lengths, plan.batch, static_cast<int32_t>(plan.steps));
+  if (!plan.stem || !FindStem(plan, tokens, arrays)) {
+    std::iota(arrays.order, arrays.order + plan.batch, 0);
+    std::fill_n(arrays.starts, plan.batch, 0);
   }
+  return {arrays.order, arrays.lengths, arrays.starts, nullptr};
+}
+
+Sequences MaskedSequences(const RecurrencePlan& plan, const uint8_t* mask, const SequenceArrays& arrays) {
+  const auto& [order, lengths, starts, times] = arrays;
+  std::iota(order, order + plan.batch, 0);
+  std::fill_n(starts, plan.batch, 0);
   // The lengths of the batch's sequences wait in the rows of `times` while the order is found.
   for (size_t b = 0; b < plan.batch; ++b) times[b] = CountSteps(mask + b * plan.steps, plan.steps);
   std::sort(order, order + plan.batch,
-            [&](int32_t a, int32_t b) { return times[a] != times[b] ? times[a] > times[b] : a < b; });
+            [times = times](int32_t a, int32_t b) { return times[a] != times[b] ? times[a] > times[b] : a < b; });
   for (size_t p = 0; p < plan.batch; ++p) lengths[p] = times[order[p]];
   for (size_t p = 0; p < plan.batch; ++p) {
     const uint8_t* counts = mask + static_cast<size_t>(order[p]) * plan.steps;
@@ -34,14 +40,25 @@ Sequences FindSequences(const RecurrencePlan& plan, const uint8_t* mask, int32_t
       if (counts[t] != 0) *row++ = static_cast<int32_t>(t);
     }
   }
-  return {order, lengths, times};
+  return {order, lengths, starts, times};
+}
+
+}  // namespace
+
+Sequences FindSequences(const RecurrencePlan& plan, const uint8_t* mask, const int32_t* tokens,
+                        const SequenceArrays& arrays) {
+  return mask == nullptr ? UnmaskedSequences(plan, tokens, arrays) : MaskedSequences(plan, mask, arrays);
 }
 
 size_t DivideSequences(const RecurrencePlan& plan, const Sequences& sequences, size_t most, int32_t* bounds) {
-  // A step costs something even where few sequences take part in it.
-  constexpr int64_t kStepCost = 1;
+  // A step costs something even where few sequences take part in it. A turn of the stem reads all weights for one row.
+  constexpr int64_t kStepCost = 1, kStemTurnCost = 2;
+  const auto cost_of = [&](size_t p) {
+    const int64_t stem = sequences.HoldsStem(plan, p) ? kStemTurnCost * sequences.starts[p] : 0;
+    return sequences.lengths[p] - sequences.starts[p] + kStepCost + stem;
+  };
   int64_t left = 0;
-  for (size_t p = 0; p < plan.batch; ++p) left += sequences.lengths[p] + kStepCost;
+  for (size_t p = 0; p < plan.batch; ++p) left += cost_of(p);
   size_t ranges = 0, begin = 0;
   while (begin < plan.batch && most > 0) {
     const int64_t share = (left + static_cast<int64_t>(most) - 1) / static_cast<int64_t>(most);
@@ -50,7 +67,7 @@ size_t DivideSequences(const RecurrencePlan& plan, const Sequences& sequences, s
     while (end < plan.batch) {
       int64_t group = 0;
       const size_t group_end = std::min(end + plan.group_rows, plan.batch);
-      for (size_t p = end; p < group_end; ++p) group += sequences.lengths[p] + kStepCost;
+      for (size_t p = end; p < group_end; ++p) group += cost_of(p);
       if (end > begin && most > 1 && taken + group / 2 > share) break;
       taken += group;
       end = group_end;

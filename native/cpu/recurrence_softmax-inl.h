@@ -84,7 +84,7 @@ inline void BackwardSoftmaxRow(const CellParameters& cell, const BackwardOperand
   Floats sum = hn::Zero(kFloats);
   for (size_t at = 0; at < cell.units; at += kLanes) {
     const Units<1> d = LoadUnits<1>(dh + at) * output(at) * LoadUnits<1>(activated + at);
-    sum = hn::Add(sum, WithinRow(d.v[0], at, cell.units, 0.0f));
+    sum = hn::Add(sum, WithinRow(d.v, at, cell.units, 0.0f));
   }
   const Floats through_state = hn::SumOfLanes(kFloats, sum);
 
@@ -92,12 +92,12 @@ inline void BackwardSoftmaxRow(const CellParameters& cell, const BackwardOperand
   for (size_t at = 0; at < cell.units; at += kLanes) {
     const Units<1> h = LoadUnits<1>(h_before + at);
     const Units<1> d = LoadUnits<1>(dh + at) * output(at);
-    const Floats through = hn::Mul(hn::Load(kFloats, activated + at), hn::Sub(d.v[0], through_state));
-    const Units<1> sum_c = {{hn::Add(hn::Load(kFloats, dc + at), through)}};
+    const Floats through = hn::Mul(hn::Load(kFloats, activated + at), hn::Sub(d.v, through_state));
+    const Units<1> sum_c = {hn::Add(hn::Load(kFloats, dc + at), through)};
     StoreUnits(sum_c, dc + at);
     const Units<1> candidate = PastValue(cell, cell.blocks[kCandidate], operands, at, h);
     const Units<1> input = PastValue(cell, cell.blocks[kInputGate], operands, at, h);
-    sum = hn::Add(sum, WithinRow((sum_c * input * candidate).v[0], at, cell.units, 0.0f));
+    sum = hn::Add(sum, WithinRow((sum_c * input * candidate).v, at, cell.units, 0.0f));
   }
   const Floats through_candidate = hn::SumOfLanes(kFloats, sum);
 
@@ -109,7 +109,7 @@ inline void BackwardSoftmaxRow(const CellParameters& cell, const BackwardOperand
     const Units<1> forget = PastValue(cell, cell.blocks[kForgetGate], operands, at, h);
     Units<1> dh_units = LoadUnits<1>(dh + at), dc_units = LoadUnits<1>(dc + at);
     const Units<1> d = dc_units * input;
-    const Units<1> da_candidate = {{hn::Mul(candidate.v[0], hn::Sub(d.v[0], through_candidate))}};
+    const Units<1> da_candidate = {hn::Mul(candidate.v, hn::Sub(d.v, through_candidate))};
     GradientSums<1> sums;
     LoadSums(cell, group_sums, at, sums);
     SpreadGradients(cell, operands, at, h, LoadUnits<1>(c_before + at), input, forget, candidate, da_candidate,

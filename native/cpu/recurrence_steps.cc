@@ -36,8 +36,8 @@ ForwardOperands OperandsOf(const CellParameters& cell, const ForwardStep& step, 
 }
 
 template <int kVectors>
-HWY_INLINE void StoreStep(const CellParameters& cell, const ForwardStep& step, size_t row, size_t at,
-                          const Units<kVectors>& h, const Units<kVectors>& c) {
+HWY_INLINE void StoreStep(const CellParameters& cell, const ForwardStep& step, size_t row, size_t at, Units<kVectors> h,
+                          Units<kVectors> c) {
   StoreUnits(h, step.h_after + row * step.state_stride + at);
   StoreUnits(c, step.c_after + row * step.state_stride + at);
   if (step.output[row] != nullptr) StoreFirstUnits(h, step.output[row] + at, cell.units - at);
@@ -92,15 +92,39 @@ BackwardOperands OperandsOf(const BackwardStep& step, size_t row) {
   return operands;
 }
 
+bool HasDiagonals(const CellParameters& cell) {
+  for (const CellBlock& block : cell.blocks) {
+    if (block.diagonal >= 0) return true;
+  }
+  return false;
+}
+
+// The rows of the turn before lie where the last pass left them, often beyond the second-level cache, and far from each
+// other: they are asked for a turn ahead. Asking for memory that is not ours, before the first turn, does no harm.
+HWY_INLINE void PrefetchNext(const CellParameters& cell, const BackwardStep& step, bool diagonals, size_t row,
+                             size_t at) {
+  constexpr size_t kLineFloats = 64 / sizeof(float);
+  if (at % kLineFloats != 0) return;
+  const ptrdiff_t state = static_cast<ptrdiff_t>(row * step.state_stride + at) + step.next_state;
+  __builtin_prefetch(step.c_before + state, 0, 2);
+  if (diagonals) __builtin_prefetch(step.h_before + state, 0, 2);
+  for (size_t block = 0; block < step.kept_count; ++block) {
+    const ptrdiff_t kept = static_cast<ptrdiff_t>(row * step.kept_stride + block * cell.padded + at) + step.next_kept;
+    __builtin_prefetch(step.kept + kept, 1, 2);
+  }
+}
+
 template <int kVectors>
-HWY_INLINE void BackwardAt(const CellParameters& cell, const BackwardStep& step, size_t row, size_t at,
+HWY_INLINE void BackwardAt(const CellParameters& cell, const BackwardStep& step, bool diagonals, size_t row, size_t at,
                            GradientSums<kVectors>& sums) {
+  PrefetchNext(cell, step, diagonals, row, at);
   const size_t state = row * step.state_stride + at, gradient = row * step.gradient_stride + at;
   Units<kVectors> dh = LoadUnits<kVectors>(step.dh + gradient);
   Units<kVectors> dc = LoadUnits<kVectors>(step.dc + gradient);
   if (step.doutput[row] != nullptr) dh = dh + LoadFirstUnits<kVectors>(step.doutput[row] + at, cell.units - at);
-  BackwardUnits(cell, OperandsOf(step, row), at, LoadUnits<kVectors>(step.h_before + state),
-                LoadUnits<kVectors>(step.c_before + state), LoadUnits<kVectors>(step.c_after + state), dh, dc, sums);
+  const Units<kVectors> h_before = diagonals ? LoadUnits<kVectors>(step.h_before + state) : ZeroUnits<kVectors>();
+  BackwardUnits(cell, OperandsOf(step, row), at, h_before, LoadUnits<kVectors>(step.c_before + state),
+                LoadUnits<kVectors>(step.c_after + state), dh, dc, sums);
   StoreUnits(dh, step.dh + gradient);
   StoreUnits(dc, step.dc + gradient);
 }
@@ -119,6 +143,7 @@ void BackwardSoftmax(const CellParameters& cell, const BackwardStep& step, size_
 
 void Backward(const CellParameters& cell, const BackwardStep& step) {
   const bool whole_rows = cell.activation == Activation::kSoftmax;
+  const bool diagonals = HasDiagonals(cell);
   for (size_t first = 0; first < step.rows; first += step.group_rows) {
     const size_t end = HWY_MIN(first + step.group_rows, step.rows);
     float* group_sums = step.sums + first / step.group_rows * step.sums_stride;
@@ -129,7 +154,7 @@ void Backward(const CellParameters& cell, const BackwardStep& step) {
     for (size_t at = 0; at < cell.units; at += kLanes) {
       GradientSums<1> sums;
       LoadSums(cell, group_sums, at, sums);
-      for (size_t row = first; row < end; ++row) BackwardAt<1>(cell, step, row, at, sums);
+      for (size_t row = first; row < end; ++row) BackwardAt<1>(cell, step, diagonals, row, at, sums);
       StoreSums(cell, sums, at, group_sums);
     }
   }

@@ -54,6 +54,7 @@ struct BackwardStep {
   size_t rows;
   float* kept;  // values; gets the gradients of the pre-activations
   size_t kept_stride;
+  size_t kept_count;
   const float* diagonals;
   size_t diagonal_stride;
   const float* diagonal_factors;  // [rows][diagonal blocks, padded] of dropout, or null
@@ -62,6 +63,9 @@ struct BackwardStep {
   const float* c_before;
   const float* c_after;
   size_t state_stride;
+  /// Floats from a row of states, and of kept values, to that of the turn before, which is asked for meanwhile.
+  ptrdiff_t next_state;
+  ptrdiff_t next_kept;
   /// [rows][padded]: the gradient of the state after the step; gets that of the state before it, but for what comes
   /// through the full recurrent products. dh is zero after the step where no block has a diagonal.
   float* dh;

@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include "errors.h"
+#include "program/host_memory.h"
 #include "program/normal_draw.h"
 #include "program/orthogonal.h"
+#include "program/sizes.h"
 
 namespace slim {
 namespace {
@@ -54,17 +57,9 @@ Fans FansFor(const Initializer& initializer, const std::vector<int64_t>& shape) 
   return fans;
 }
 
-}  // namespace
-
-Fans FansOf(const std::vector<int64_t>& shape) {
-  if (shape.size() == 1) return {static_cast<double>(shape[0]), static_cast<double>(shape[0])};
-  double field = 1;
-  for (size_t i = 0; i + 2 < shape.size(); ++i) field *= static_cast<double>(shape[i]);
-  return {field * static_cast<double>(shape[shape.size() - 2]), field * static_cast<double>(shape.back())};
-}
-
-void Initialize(const Initializer& initializer, const std::vector<int64_t>& shape, const RandomStream& stream,
-                float* values) {
+/// One draw over the whole shape.
+void Draw(const Initializer& initializer, const std::vector<int64_t>& shape, const RandomStream& stream,
+          float* values) {
   const int64_t count = ElementsOf(shape);
   const Fans fans = FansFor(initializer, shape);
   const double mean_fan = (fans.in + fans.out) / 2;
@@ -99,6 +94,66 @@ void Initialize(const Initializer& initializer, const std::vector<int64_t>& shap
       std::fill(values + from, values + to, 1.0f);
       return;
     }
+  }
+}
+
+/// A matrix of blocks as it lies in the array.
+struct BlockMatrix {
+  int64_t rows;
+  int64_t width;  // columns of a block
+  int64_t blocks;
+};
+
+BlockMatrix BlocksOf(const Initializer& initializer, const std::vector<int64_t>& shape) {
+  const auto blocks = static_cast<int64_t>(initializer.blocks.size());
+  const bool as_rows = initializer.blocks_are_rows;
+  if (shape.size() == 2 && (as_rows ? shape[0] == blocks : shape[1] % blocks == 0)) {
+    const BlockMatrix matrix =
+        as_rows ? BlockMatrix{shape[1], 1, blocks} : BlockMatrix{shape[0], shape[1] / blocks, blocks};
+    const int64_t most = kMostElements / matrix.rows;
+    const bool fits = std::all_of(initializer.blocks.begin(), initializer.blocks.end(), [&](const DrawnBlock& block) {
+      return block.column >= 0 && block.column <= initializer.draw_columns - matrix.width;
+    });
+    if (fits && initializer.draw_columns <= most) return matrix;
+  }
+  throw Error(ErrorCode::kInvalidModel,
+              "Expected blocks of initial weights that lie within their draws for an array of shape " +
+                  ShapeText(shape) + " but they do not");
+}
+
+/// Blocks out of draws: each draw is made once for the blocks in a row that share it.
+void DrawBlocks(const Initializer& initializer, const std::vector<int64_t>& shape, RandomStream stream, float* values) {
+  const auto [rows, width, blocks] = BlocksOf(initializer, shape);
+  const int64_t columns = initializer.draw_columns;
+  HostArray<float> drawn(static_cast<size_t>(rows * columns), "initial weights");
+  stream.stream -= static_cast<uint32_t>(initializer.draws_of_earlier);
+  for (int64_t b = 0; b < blocks; ++b) {
+    const auto [draw, column] = initializer.blocks[b];
+    if (b == 0 || draw != initializer.blocks[b - 1].draw) {
+      stream.step = static_cast<uint32_t>(draw);
+      Draw(initializer, {rows, columns}, stream, drawn.data());
+    }
+    float* block = initializer.blocks_are_rows ? values + b * rows : values + b * width;
+    const int64_t stride = initializer.blocks_are_rows ? 1 : blocks * width;
+    for (int64_t r = 0; r < rows; ++r) std::copy_n(drawn.data() + r * columns + column, width, block + r * stride);
+  }
+}
+
+}  // namespace
+
+Fans FansOf(const std::vector<int64_t>& shape) {
+  if (shape.size() == 1) return {static_cast<double>(shape[0]), static_cast<double>(shape[0])};
+  double field = 1;
+  for (size_t i = 0; i + 2 < shape.size(); ++i) field *= static_cast<double>(shape[i]);
+  return {field * static_cast<double>(shape[shape.size() - 2]), field * static_cast<double>(shape.back())};
+}
+
+void Initialize(const Initializer& initializer, const std::vector<int64_t>& shape, const RandomStream& stream,
+                float* values) {
+  if (initializer.blocks.empty()) {
+    Draw(initializer, shape, stream, values);
+  } else {
+    DrawBlocks(initializer, shape, stream, values);
   }
 }
 

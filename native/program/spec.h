@@ -25,6 +25,12 @@ enum class InitializerKind : uint8_t {
   kLstmBias
 };
 
+/// The columns of a draw from `column` on.
+struct DrawnBlock {
+  int64_t draw = 0;  // which draw of the array's random stream
+  int64_t column = 0;
+};
+
 struct Initializer {
   InitializerKind kind = InitializerKind::kZeros;
   float value = 0.0f;  // constant
@@ -37,6 +43,12 @@ struct Initializer {
   int64_t fan_out = 0;
   int64_t ones_from = 0;  // lstm bias: elements [ones_from, ones_to) are 1, the rest 0
   int64_t ones_to = 0;
+  /// Where this is not empty, the array is not one draw over its own shape: a matrix [rows, w * blocks] whose w columns
+  /// from b * w on come out of a draw [rows, draw_columns] as blocks[b] says.
+  std::vector<DrawnBlock> blocks;
+  int64_t draw_columns = 0;
+  bool blocks_are_rows = false;  // the array is [blocks, rows]: each block is one column, which lies as a row
+  int64_t draws_of_earlier = 0;  // the draws are those of the array so many places before this one
 };
 
 /// An array of weights, in the order in which its layer's kind names them below.

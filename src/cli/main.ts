@@ -2,6 +2,7 @@
 /** The command line: `slim-lstm <command>`. Each command is a file of its own. */
 
 import { Command } from 'commander';
+import { benchCommand } from './bench.js';
 import { doctorCommand } from './doctor.js';
 import { evaluateCommand } from './evaluate.js';
 import { reportFailure } from './failure.js';
@@ -15,7 +16,7 @@ const program = new Command('slim-lstm')
   .showHelpAfterError('(add --help for the options)')
   .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 wrong usage.');
 
-for (const command of [trainCommand(), evaluateCommand(), predictCommand(), doctorCommand()]) {
+for (const command of [trainCommand(), evaluateCommand(), predictCommand(), benchCommand(), doctorCommand()]) {
   program.addCommand(command.copyInheritedSettings(program));
 }
 for (const command of [program, ...program.commands]) command.exitOverride();

@@ -1,28 +1,42 @@
-/** `slim-lstm predict`: the classes of texts, given as arguments, in a file, or as lines on standard input. */
+/**
+ * `slim-lstm predict`: the classes of texts, given as arguments, in a file, or as lines on standard input; of images, in
+ * an idx file.
+ */
 
 import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { Command } from 'commander';
 import { FileAccessError, InvalidArgumentError, InvalidDataError } from '../errors.js';
+import { readImages } from '../images/mnist.js';
 import { withInterruption } from './interruption.js';
-import { BATCH, type DeviceOptions, loadTextModel, probabilities, type TextModel } from './saved-model.js';
+import {
+  BATCH,
+  type DeviceOptions,
+  type ImageClassifier,
+  imageProbabilities,
+  loadClassifier,
+  type TextClassifier,
+  textProbabilities,
+} from './saved-model.js';
 import { positiveInteger } from './values.js';
 
 interface PredictOptions extends DeviceOptions {
   file?: string;
   lines?: string;
+  images?: string;
   top: number;
   json?: boolean;
 }
 
 export function predictCommand(): Command {
   return new Command('predict')
-    .description('Classify texts: arguments, a file, or the lines of standard input where neither is given.')
+    .description('Classify texts: arguments, a file, or the lines of standard input where none is given; or images.')
     .argument('<run>', 'folder of a training run or of a model')
     .argument('[texts...]', 'each a text of its own')
     .option('--file <path>', 'one text: all of the file')
     .option('--lines <path>', 'a text on each line of the file')
+    .option('--images <path>', 'an idx file (.gz too), for a run on images')
     .option('--top <count>', 'how many classes to name', positiveInteger, 1)
     .option('--device <name>', 'cpu, cuda, cuda:1 or auto', 'auto')
     .option('--threads <count>', 'of the CPU; by default one a core', positiveInteger)
@@ -33,17 +47,41 @@ export function predictCommand(): Command {
 }
 
 async function predict(run: string, texts: string[], options: PredictOptions, signal: AbortSignal): Promise<void> {
-  const sources = [texts.length > 0, options.file !== undefined, options.lines !== undefined].filter(Boolean);
+  const { file, lines, images } = options;
+  const given = { texts: texts.length > 0 || undefined, '--file': file, '--lines': lines, '--images': images };
+  const sources = Object.entries(given).flatMap(([name, value]) => (value === undefined ? [] : [name]));
   if (sources.length > 1) {
     throw new InvalidArgumentError(
-      'Expected texts as arguments, --file or --lines, but received more than one of them',
+      `Expected texts as arguments, --file, --lines or --images, but received ${sources.join(' and ')}`,
     );
   }
-  const loaded = await loadTextModel(run, options);
-  using _ = loaded.model;
-  if (texts.length > 0) return await classify(loaded, texts, options, signal);
-  if (options.file !== undefined) return await classify(loaded, [await wholeFile(options.file)], options, signal);
-  for await (const batch of lineBatches(options.lines)) await classify(loaded, batch, options, signal);
+  const classifier = await loadClassifier(run, options);
+  using _ = classifier.model;
+  if (classifier.input === 'images') {
+    if (images === undefined) {
+      throw new InvalidArgumentError(`Expected --images for the run ${run}, which was trained on images`);
+    }
+    return await classifyImages(classifier, images, options, signal);
+  }
+  if (images !== undefined) {
+    throw new InvalidArgumentError(`Expected texts for the model in ${run}, which reads no images`);
+  }
+  if (texts.length > 0) return await classify(classifier, texts, options, signal);
+  if (file !== undefined) return await classify(classifier, [await wholeFile(file)], options, signal);
+  for await (const batch of lineBatches(lines)) await classify(classifier, batch, options, signal);
+}
+
+/** Prints a line for each image, in their order. */
+async function classifyImages(
+  classifier: ImageClassifier,
+  path: string,
+  { json, top }: PredictOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const scores = await imageProbabilities(classifier, await readImages(path, { signal }), signal);
+  const { classNames } = classifier;
+  const lines = scores.map((row, image) => (json ? asJson({ image }, row, classNames) : inWords(row, classNames, top)));
+  console.log(lines.join('\n'));
 }
 
 async function wholeFile(path: string): Promise<string> {
@@ -74,7 +112,7 @@ async function* lineBatches(path: string | undefined): AsyncGenerator<string[]> 
 
 /** Prints a line for each text, in their order. An empty line has no class and gives an empty line. */
 async function classify(
-  loaded: TextModel,
+  classifier: TextClassifier,
   texts: string[],
   options: PredictOptions,
   signal: AbortSignal,
@@ -82,11 +120,12 @@ async function classify(
   const worded = texts.filter((text) => text.trim() !== '');
   if (worded.length === 0 && texts.length === 1)
     throw new InvalidDataError('Expected a text with words but it is empty');
-  const scores = worded.length === 0 ? [] : await probabilities(loaded, worded, signal);
+  const scores = worded.length === 0 ? [] : await textProbabilities(classifier, worded, signal);
   let next = 0;
   for (const text of texts) {
     const found = text.trim() === '' ? undefined : scores[next++];
-    console.log(options.json ? asJson(text, found, loaded.classNames) : inWords(found, loaded.classNames, options.top));
+    const { classNames } = classifier;
+    console.log(options.json ? asJson({ text }, found, classNames) : inWords(found, classNames, options.top));
   }
 }
 
@@ -96,11 +135,12 @@ function ranked(scores: Float32Array, classNames: readonly string[]): { label: s
   );
 }
 
-function asJson(text: string, scores: Float32Array | undefined, classNames: readonly string[]): string {
-  if (scores === undefined) return JSON.stringify({ text, label: null, probabilities: null });
+/** `sample` is what the line is about: `{ text }` or `{ image }`. */
+function asJson(sample: object, scores: Float32Array | undefined, classNames: readonly string[]): string {
+  if (scores === undefined) return JSON.stringify({ ...sample, label: null, probabilities: null });
   const classes = ranked(scores, classNames);
   return JSON.stringify({
-    text,
+    ...sample,
     label: classes[0]?.label,
     probabilities: Object.fromEntries(classes.map(({ label, probability }) => [label, probability])),
   });

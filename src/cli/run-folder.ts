@@ -1,20 +1,20 @@
 /**
  * The folder a training run leaves behind: `model/` (after every epoch as it was then), `run.json` with what the run was
- * told and found, `history.json` with its curves.
+ * told and found, `history.json` with its curves, and after a run on images `pixels.json`, by which they were
+ * standardized.
  */
 
 import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FileAccessError, InvalidArgumentError, InvalidFileError } from '../errors.js';
+import type { FinishedRun } from '../experiments/recipe.js';
+import type { PixelStatistics } from '../images/index.js';
 
 /** What `run.json` holds: enough to find the validation part of the same data again. */
-export interface RunRecord {
+export interface RunRecord extends FinishedRun {
   readonly version: string;
-  readonly options: Readonly<Record<string, unknown>>;
+  readonly recipe: string;
   readonly device: string;
-  readonly documents: number;
-  readonly seed: number;
-  readonly validationSplit: number;
   readonly classNames: readonly string[];
 }
 
@@ -55,16 +55,30 @@ export async function writeRunFile(folder: string, name: string, content: object
  * @throws FileAccessError if the folder has none; InvalidFileError if it is no record.
  */
 export async function readRunRecord(folder: string): Promise<RunRecord> {
-  const path = join(folder, 'run.json');
+  const { path, value } = await readRunFile(folder, 'run.json');
+  if (!isRunRecord(value)) throw new InvalidFileError('ERR_RUN_RECORD', `${path} is not the record of a training run`);
+  return value;
+}
+
+/** By what a run on images standardized them. @throws as {@link readRunRecord} */
+export async function readPixelStatistics(folder: string): Promise<PixelStatistics> {
+  const { path, value } = await readRunFile(folder, 'pixels.json');
+  if (!arePixelStatistics(value)) {
+    throw new InvalidFileError('ERR_RUN_PIXELS', `${path} does not hold the mean and deviation of each pixel`);
+  }
+  return value;
+}
+
+async function readRunFile(folder: string, name: string): Promise<{ path: string; value: Record<string, unknown> }> {
+  const path = join(folder, name);
   let text: string;
   try {
     text = await readFile(path, 'utf8');
   } catch (cause) {
     throw new FileAccessError(`Cannot read ${path}: ${(cause as Error).message}`, { cause });
   }
-  const record = parsed(text);
-  if (!isRunRecord(record)) throw new InvalidFileError('ERR_RUN_RECORD', `${path} is not the record of a training run`);
-  return record;
+  const value = parsed(text);
+  return { path, value: typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {} };
 }
 
 function parsed(text: string): unknown {
@@ -75,14 +89,25 @@ function parsed(text: string): unknown {
   }
 }
 
-function isRunRecord(value: unknown): value is RunRecord {
-  if (typeof value !== 'object' || value === null) return false;
-  const { documents, seed, validationSplit, classNames } = value as Partial<Record<keyof RunRecord, unknown>>;
+function isRunRecord(value: Record<string, unknown>): value is Record<string, unknown> & RunRecord {
+  const { recipe, samples, seed, options, classNames } = value;
   return (
-    Number.isSafeInteger(documents) &&
+    typeof recipe === 'string' &&
+    Number.isSafeInteger(samples) &&
     Number.isSafeInteger(seed) &&
-    typeof validationSplit === 'number' &&
+    typeof options === 'object' &&
+    options !== null &&
     Array.isArray(classNames) &&
     classNames.every((name) => typeof name === 'string')
+  );
+}
+
+function arePixelStatistics(value: Record<string, unknown>): value is Record<string, unknown> & PixelStatistics {
+  const { height, width, mean, deviation } = value;
+  return [mean, deviation].every(
+    (list) =>
+      Array.isArray(list) &&
+      list.length === Number(height) * Number(width) &&
+      list.every((number) => Number.isFinite(number)),
   );
 }

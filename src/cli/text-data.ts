@@ -1,7 +1,8 @@
-/** The `--data` of every command: documents with their classes, from whatever kind of file they lie in. */
+/** The `--data` of every command: documents with their classes, from whatever kind of file they lie in, or images. */
 
 import { type Command, Option } from 'commander';
 import { InvalidArgumentError, InvalidFileError } from '../errors.js';
+import type { Recipe, Source } from '../experiments/recipe.js';
 import { withoutHeaders } from '../text/decoding.js';
 import { type LabelledTexts, readCsv, readDirectory, readJsonl } from '../text/index.js';
 
@@ -18,7 +19,10 @@ export interface DataOptions {
 /** Adds the options that say where documents are and how to read them. */
 export function addDataOptions(command: Command): Command {
   return command
-    .requiredOption('--data <path>', 'folder or archive (.tar, .tar.gz) of class folders, .csv or .jsonl (.gz too)')
+    .requiredOption(
+      '--data <path>',
+      'folder or archive (.tar, .tar.gz) of class folders, .csv or .jsonl (.gz too); a folder of idx files for images',
+    )
     .addOption(
       new Option('--format <format>', 'what --data is; by default its name tells').choices([
         'directory',
@@ -41,8 +45,42 @@ export function addDataOptions(command: Command): Command {
     .option('--label-column <name>', 'of a csv or jsonl file', 'label');
 }
 
+const documentOptions = ['format', 'encoding', 'headers', 'subset', 'textColumn', 'labelColumn'] as const;
+
 /**
- * Reads what the options name.
+ * The data that the options name, to be read when the recipe wants it.
+ *
+ * @throws InvalidArgumentError for options about documents where the recipe reads images.
+ */
+export function sourceFor({ name, input }: Recipe, command: Command, signal: AbortSignal): Source {
+  const options = command.opts<DataOptions>();
+  const given = documentOptions.find((option) => command.getOptionValueSource(option) === 'cli');
+  if (input === 'images' && given !== undefined) {
+    const { long } = command.options.find((option) => option.attributeName() === given) as Option;
+    throw new InvalidArgumentError(`Expected no ${long} for the recipe ${name}, which reads images`);
+  }
+  return {
+    path: options.data,
+    texts: (subset) => readData(subset === undefined ? options : withSubset(options, subset, name), signal),
+  };
+}
+
+function withSubset(options: DataOptions, subset: string, recipe: string): DataOptions {
+  if (options.subset !== undefined) {
+    throw new InvalidArgumentError(
+      `Expected no --subset for the recipe ${recipe}, which knows the parts of its data by their folders`,
+    );
+  }
+  if ((options.format ?? formatOf(options.data)) !== 'directory') {
+    throw new InvalidArgumentError(
+      `Expected a folder or an archive with a folder ${subset} for --data of the recipe ${recipe} but received ${options.data}`,
+    );
+  }
+  return { ...options, subset };
+}
+
+/**
+ * Reads the documents that the options name.
  *
  * @throws InvalidArgumentError where the file's name does not tell what it is; else the readers' errors.
  */

@@ -4,6 +4,7 @@ import type { NativeBlock, NativeInitializer, NativeLstm, NativeParameterSpec } 
 import {
   blocksWith,
   type Gate,
+  type GateConstants,
   isConstantGate,
   resolveVariant,
   type Variant,
@@ -11,7 +12,15 @@ import {
   type VariantName,
   variants,
   weightShapes,
+  withConstants,
 } from '../variants.js';
+import {
+  type Compatibility,
+  compatibilities,
+  defaultRecurrentInitializer,
+  defaultUnitForgetBias,
+  drawnBlocks,
+} from './compatibility.js';
 import { checkedInitializer, type Initializer, nativeInitializer } from './initializers.js';
 import {
   type BuiltLayer,
@@ -35,6 +44,8 @@ export interface LstmOptions {
   readonly units: number;
   /** A published variant by name, or one of `defineVariant`. Default `'LSTM'`. */
   readonly variant?: string | VariantDefinition;
+  /** Other numbers for the constant gates of the variant: `{ forget: 0.59 }` for LSTM6 in place of its 0.4. */
+  readonly constants?: GateConstants;
   /** Used twice: for the candidate and for the cell state. Default `'tanh'`. */
   readonly activation?: LstmActivation;
   /** Of the gates. Default `'sigmoid'`; the published runs use `'hardSigmoid'`, clip(0.2 x + 0.5, 0, 1). */
@@ -43,16 +54,23 @@ export interface LstmOptions {
   readonly dropout?: number;
   /** The same for the state that the recurrent terms read. Default 0. */
   readonly recurrentDropout?: number;
-  /** True (the default): the forget gate's bias begins at 1, where the variant has one. */
+  /** True: the forget gate's bias begins at 1, where the variant has one. Default true, but for `'slim22'`. */
   readonly unitForgetBias?: boolean;
   /** False: the variant without its biases. Default true. */
   readonly useBias?: boolean;
-  /** Default `'glorotUniform'`, over the packed array `[m, Gw·n]`. */
+  /**
+   * Whose conventions the initial weights follow: over which matrices the initializers draw, and the defaults of
+   * `unitForgetBias` and `recurrentInitializer`; what is given beside it holds. Default `'keras'`. `'slim22'` is the
+   * authors' code of 2019, `'lu2016'` that of Lu 2016.
+   */
+  readonly compatibility?: Compatibility;
+  /** Default `'glorotUniform'`, over the packed array `[m, Gw·n]`, with `'lu2016'` over `[m, n]` for each block. */
   readonly kernelInitializer?: Initializer;
   /**
    * Default `'orthogonal'`: over the packed array `[n, Gu·n]` as Keras draws it. `recurrent_diagonal [Gd, n]` is drawn
-   * by the same initializer over its own shape: orthogonal gives it orthonormal rows, entries of about 1/sqrt(n), as
-   * the authors' code does.
+   * by the same initializer over its own shape: orthogonal gives it orthonormal rows, entries of about 1/sqrt(n). With
+   * `'slim22'` both are cut out of one draw `[n, Gu·n + Gd]`; with `'lu2016'` each block's `[n, n]` is a draw of its own
+   * and the default has a gain of 1.1.
    */
   readonly recurrentInitializer?: Initializer;
   /** Default `'zeros'`. */
@@ -76,6 +94,7 @@ export interface LstmConfig {
   readonly recurrentDropout: number;
   readonly unitForgetBias: boolean;
   readonly useBias: boolean;
+  readonly compatibility: Compatibility;
   readonly kernelInitializer: Initializer;
   readonly recurrentInitializer: Initializer;
   readonly biasInitializer: Initializer;
@@ -108,12 +127,14 @@ export class Lstm extends Layer<LstmConfig> {
       [
         'units',
         'variant',
+        'constants',
         'activation',
         'recurrentActivation',
         'dropout',
         'recurrentDropout',
         'unitForgetBias',
         'useBias',
+        'compatibility',
         'kernelInitializer',
         'recurrentInitializer',
         'biasInitializer',
@@ -125,10 +146,13 @@ export class Lstm extends Layer<LstmConfig> {
       'layers.lstm',
     );
     const { activation = 'tanh', recurrentActivation = 'sigmoid', dropout = 0, recurrentDropout = 0 } = given;
-    const { unitForgetBias = true, useBias = true, kernelInitializer = 'glorotUniform' } = given;
-    const { recurrentInitializer = 'orthogonal', biasInitializer = 'zeros' } = given;
+    const { useBias = true, kernelInitializer = 'glorotUniform', biasInitializer = 'zeros' } = given;
     const { returnSequences = false, goBackwards = false, trainable = true } = given;
-    const variant = resolveVariant(given.variant ?? 'LSTM');
+    const row = resolveVariant(given.variant ?? 'LSTM');
+    const variant = given.constants === undefined ? row : withConstants(row, given.constants);
+    const compatibility = choice(given.compatibility ?? 'keras', 'compatibility', compatibilities);
+    const { unitForgetBias = defaultUnitForgetBias(compatibility, variant) } = given;
+    const { recurrentInitializer = defaultRecurrentInitializer(compatibility) } = given;
     super(given.name, {
       units: positiveInteger(given.units, 'units'),
       variant: isPublished(variant) ? variant.name : variant,
@@ -138,6 +162,7 @@ export class Lstm extends Layer<LstmConfig> {
       recurrentDropout: dropoutRate(recurrentDropout, 'recurrentDropout'),
       unitForgetBias: boolean(unitForgetBias, 'unitForgetBias'),
       useBias: boolean(useBias, 'useBias'),
+      compatibility,
       kernelInitializer: checkedInitializer(kernelInitializer, 'kernelInitializer'),
       recurrentInitializer: checkedInitializer(recurrentInitializer, 'recurrentInitializer'),
       biasInitializer: checkedInitializer(biasInitializer, 'biasInitializer'),
@@ -171,7 +196,7 @@ export class Lstm extends Layer<LstmConfig> {
     const parameters = weightShapes(this.variant, inputSize, units).map(({ name: array, shape }) => ({
       name: `${prefix}/${array}`,
       shape,
-      initializer: array === 'bias' ? this.#biasInitializer() : nativeInitializer(this.#matrixInitializer(array)),
+      initializer: array === 'bias' ? this.#biasInitializer() : this.#matrixInitializer(array),
       trainable,
     }));
     return {
@@ -196,8 +221,11 @@ export class Lstm extends Layer<LstmConfig> {
     };
   }
 
-  #matrixInitializer(array: 'kernel' | 'recurrent_kernel' | 'recurrent_diagonal'): Initializer {
-    return array === 'kernel' ? this.config.kernelInitializer : this.config.recurrentInitializer;
+  #matrixInitializer(array: 'kernel' | 'recurrent_kernel' | 'recurrent_diagonal'): NativeInitializer {
+    const { compatibility, units, kernelInitializer, recurrentInitializer } = this.config;
+    const initializer = nativeInitializer(array === 'kernel' ? kernelInitializer : recurrentInitializer);
+    const drawn = drawnBlocks(compatibility, this.variant, units, array);
+    return drawn === undefined ? initializer : { ...initializer, drawn };
   }
 
   /** The forget gate's place among the biases, where it begins at 1; null where it does not. */
@@ -235,7 +263,7 @@ function nativeBlock(gate: Gate): NativeBlock {
  * A recurrent layer: the standard LSTM or any slim variant of it, `[N, T, m]` to `[N, units]`.
  *
  * @throws InvalidArgumentError for options that are missing, unknown or out of range, an unknown variant or activation
- *   (with the nearest name), and a variant that has nothing left without its biases.
+ *   (with the nearest name), constants for gates that have none, and a variant that has nothing left without its biases.
  */
 export function lstm(options: LstmOptions): Lstm {
   return frozen(new Lstm(options));

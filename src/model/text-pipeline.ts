@@ -33,8 +33,7 @@ export function checkedTextPipeline(value: TextPipeline, architecture: Architect
   if (!(given.tokenizer instanceof Tokenizer)) {
     throw new InvalidArgumentError(expectation('a tokenizer', 'model.text.tokenizer', given.tokenizer));
   }
-  const { numWords = Number.POSITIVE_INFINITY } = given.tokenizer.rules;
-  const ids = Math.min(numWords, given.tokenizer.wordIndex.size + 1);
+  const ids = given.tokenizer.vocabularySize;
   if (ids > architecture.vocabulary) {
     throw new InvalidArgumentError(
       `Expected a tokenizer with ids below ${architecture.vocabulary}, the embedding's inputDim, but its ids go up to ` +

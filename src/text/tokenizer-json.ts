@@ -4,6 +4,7 @@ import {
   checkedRules,
   JSON_FORMAT,
   JSON_VERSION,
+  reservedIds,
   Tokenizer,
   type TokenizerOptions,
   type TokenizerRules,
@@ -26,7 +27,7 @@ export function tokenizerFromJSON(json: unknown): Tokenizer {
     throw violation('DOCUMENTS', `documentCount must be a count of texts but is ${String(documentCount)}`);
   }
   const vocabulary = vocabularyOf(fields.words, fields.counts);
-  runAtOnce(vocabulary.rank(rules.oovToken));
+  runAtOnce(vocabulary.rank(reservedIds(rules)));
   return new Tokenizer(rules, vocabulary, documentCount as number);
 }
 

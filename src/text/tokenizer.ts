@@ -1,8 +1,8 @@
-import { boolean, checkedOptions, nonEmptyString, positiveInteger } from '../arguments.js';
+import { boolean, checkedOptions, nonEmptyString, nonNegativeInteger, positiveInteger } from '../arguments.js';
 import { BusyError, InvalidArgumentError, InvalidDataError } from '../errors.js';
 import { expectation } from '../expectation.js';
 import { runAtOnce, runInSlices, type Work } from './slices.js';
-import { Vocabulary } from './vocabulary.js';
+import { type ReservedIds, Vocabulary } from './vocabulary.js';
 import { type WordScanner, wordScanner } from './words.js';
 
 /** What Keras replaces with `split` unless told otherwise: punctuation without the apostrophe, tab and newline. */
@@ -17,8 +17,15 @@ export interface TokenizerOptions {
   lower?: boolean | undefined;
   /** What separates words besides `filters`; one space by default. */
   split?: string | undefined;
-  /** Gets id 1 and stands in sequences for every unknown or rare word, which are else left out. */
+  /** Stands in sequences for every unknown or rare word, which are else left out. Gets id 1, after a startToken 2. */
   oovToken?: string | undefined;
+  /** Begins every sequence. Gets id 1. */
+  startToken?: string | undefined;
+  /**
+   * The commonest word gets the id after this one; as many as there are tokens above by default. With both tokens and 3
+   * the ids are those of Keras' `imdb.load_data`, which leaves id 3 to nothing.
+   */
+  indexFrom?: number | undefined;
   /** Whether every character is a word; false by default. */
   charLevel?: boolean | undefined;
 }
@@ -30,6 +37,8 @@ export interface TokenizerRules {
   readonly lower: boolean;
   readonly split: string;
   readonly oovToken: string | undefined;
+  readonly startToken: string | undefined;
+  readonly indexFrom: number | undefined;
   readonly charLevel: boolean;
 }
 
@@ -49,6 +58,8 @@ export interface AsyncOptions {
  *    id 0 is nobody's, it pads;
  * 3. in sequences, words never seen and words with an id of `numWords` or more are left out, or become `oovToken`.
  *
+ * `startToken` and `indexFrom` are not Keras' tokenizer's but its IMDB data set's (keras/src/datasets/imdb.py).
+ *
  * The apostrophe and the carriage return are letters under the default filters, as in Keras.
  *
  * Lower case is `String.prototype.toLowerCase`, which agrees with Python's `str.lower` on every character that both know
@@ -61,25 +72,60 @@ export function tokenizer(options: TokenizerOptions = {}): Tokenizer {
   return new Tokenizer(checkedRules(options));
 }
 
-const OPTION_NAMES = ['numWords', 'filters', 'lower', 'split', 'oovToken', 'charLevel'] as const;
+const OPTION_NAMES = [
+  'numWords',
+  'filters',
+  'lower',
+  'split',
+  'oovToken',
+  'startToken',
+  'indexFrom',
+  'charLevel',
+] as const;
 
 /** @throws InvalidArgumentError */
 export function checkedRules(options: TokenizerOptions): TokenizerRules {
-  const {
-    numWords,
-    filters = DEFAULT_FILTERS,
-    oovToken,
-    ...given
-  } = checkedOptions(options, OPTION_NAMES, 'tokenizer');
+  const { numWords, filters = DEFAULT_FILTERS, ...given } = checkedOptions(options, OPTION_NAMES, 'tokenizer');
   if (typeof filters !== 'string') throw new InvalidArgumentError(expectation('a string', 'filters', filters));
   return {
     numWords: numWords === undefined ? undefined : positiveInteger(numWords, 'numWords'),
     filters,
     lower: boolean(given.lower ?? true, 'lower'),
     split: nonEmptyString(given.split ?? ' ', 'split'),
-    oovToken: oovToken === undefined ? undefined : nonEmptyString(oovToken, 'oovToken'),
+    ...checkedReserved(given),
     charLevel: boolean(given.charLevel ?? false, 'charLevel'),
   };
+}
+
+function checkedReserved({ oovToken, startToken, indexFrom }: TokenizerOptions) {
+  const checked = {
+    oovToken: oovToken === undefined ? undefined : nonEmptyString(oovToken, 'oovToken'),
+    startToken: startToken === undefined ? undefined : nonEmptyString(startToken, 'startToken'),
+    indexFrom: indexFrom === undefined ? undefined : nonNegativeInteger(indexFrom, 'indexFrom'),
+  };
+  if (startToken !== undefined && startToken === oovToken) {
+    throw new InvalidArgumentError(expectation('another word than oovToken', 'startToken', startToken));
+  }
+  const { length } = reservedTokens(checked);
+  if (checked.indexFrom !== undefined && (checked.indexFrom < length || checked.indexFrom > MOST_RESERVED)) {
+    throw new InvalidArgumentError(
+      expectation(`an integer from ${length} to ${MOST_RESERVED}`, 'indexFrom', indexFrom),
+    );
+  }
+  return checked;
+}
+
+// No use of reserved ids comes near this; ids stay far from the 32-bit integers' end.
+const MOST_RESERVED = 2 ** 20;
+
+function reservedTokens({ startToken, oovToken }: Pick<TokenizerRules, 'startToken' | 'oovToken'>): string[] {
+  return [startToken, oovToken].filter((token) => token !== undefined);
+}
+
+/** The ids below those of words: 0 pads, then come the tokens. */
+export function reservedIds(rules: TokenizerRules): ReservedIds {
+  const tokens = reservedTokens(rules);
+  return { tokens, upTo: rules.indexFrom ?? tokens.length };
 }
 
 export const JSON_FORMAT = 'slim-lstm tokenizer';
@@ -121,6 +167,11 @@ export class Tokenizer {
   get wordCounts(): Map<string, number> {
     const { words, counts } = this.#vocabulary;
     return new Map(words.map((word, i) => [word, counts[i] as number]));
+  }
+
+  /** Rows of an embedding for this tokenizer: the ids in sequences, and 0 which pads, are below it. */
+  get vocabularySize(): number {
+    return Math.min(this.rules.numWords ?? Number.POSITIVE_INFINITY, this.#vocabulary.idLimit);
   }
 
   /** The number of texts fitted. */
@@ -202,7 +253,7 @@ export class Tokenizer {
         yield* this.#words(text, documents, count);
         documents++;
       }
-      yield* vocabulary.rank(this.rules.oovToken);
+      yield* vocabulary.rank(reservedIds(this.rules));
       this.#vocabulary = vocabulary;
       this.#documentCount += documents;
     } finally {
@@ -215,9 +266,10 @@ export class Tokenizer {
     if (this.#documentCount === 0) {
       throw new InvalidArgumentError('The tokenizer has no vocabulary yet; call fitOnTexts first');
     }
-    const { numWords = Number.POSITIVE_INFINITY, oovToken } = this.rules;
+    const { numWords = Number.POSITIVE_INFINITY, oovToken, startToken } = this.rules;
     const { index } = this.#vocabulary;
     const oovId = oovToken === undefined ? undefined : index.get(oovToken);
+    const startId = startToken === undefined ? undefined : index.get(startToken);
     const sequences: number[][] = [];
     let sequence: number[] = [];
     const append = (word: string) => {
@@ -226,7 +278,7 @@ export class Tokenizer {
       else if (oovId !== undefined) sequence.push(oovId);
     };
     for (const text of texts) {
-      sequence = [];
+      sequence = startId === undefined ? [] : [startId];
       yield* this.#words(text, sequences.length, append);
       sequences.push(sequence);
     }

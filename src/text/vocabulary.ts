@@ -1,5 +1,13 @@
 import type { Work } from './slices.js';
 
+/** Ids that are no word's. */
+export interface ReservedIds {
+  /** Get the ids from 1 on, in this order. */
+  readonly tokens: readonly string[];
+  /** The commonest word has the id after this one. */
+  readonly upTo: number;
+}
+
 // Words ranked or copied between two yields.
 const STRETCH = 2048;
 
@@ -9,6 +17,7 @@ export class Vocabulary {
   readonly #counts: number[] = [];
   readonly #positions = new Map<string, number>();
   #index: ReadonlyMap<string, number> = new Map();
+  #idLimit = 1;
 
   get words(): readonly string[] {
     return this.#words;
@@ -21,6 +30,11 @@ export class Vocabulary {
   /** Word to id as `rank` left it, in the order of the ids. */
   get index(): ReadonlyMap<string, number> {
     return this.#index;
+  }
+
+  /** All ids are below this. */
+  get idLimit(): number {
+    return this.#idLimit;
   }
 
   /** Counts one occurrence of `word`. */
@@ -47,11 +61,11 @@ export class Vocabulary {
   }
 
   /**
-   * Gives the ids: 1 for the commonest word, then by falling count, words of one count in first-seen order. An
-   * `oovToken` takes id 1 and moves the others up by one; if a text holds that very word, the word's own later id is the
-   * one that counts, as in Keras, where both are keys of one dictionary.
+   * Gives the ids: the first one above the reserved ones for the commonest word, then by falling count, words of one
+   * count in first-seen order. If a text holds the very word of a reserved token, the word's own later id is the one that
+   * counts, as in Keras, where both are keys of one dictionary.
    */
-  *rank(oovToken: string | undefined): Work<void> {
+  *rank({ tokens, upTo }: ReservedIds): Work<void> {
     const positionsByCount = new Map<number, number[]>();
     for (let i = 0; i < this.#counts.length; i++) {
       const count = this.#counts[i] as number;
@@ -61,8 +75,10 @@ export class Vocabulary {
       if (i % STRETCH === 0) yield;
     }
     const index = new Map<string, number>();
-    let id = 1;
-    if (oovToken !== undefined) index.set(oovToken, id++);
+    tokens.forEach((token, i) => {
+      index.set(token, i + 1);
+    });
+    let id = upTo + 1;
     for (const count of [...positionsByCount.keys()].sort((a, b) => b - a)) {
       for (const position of positionsByCount.get(count) as number[]) {
         index.set(this.#words[position] as string, id++);
@@ -70,6 +86,7 @@ export class Vocabulary {
       }
     }
     this.#index = index;
+    this.#idLimit = id;
   }
 
   #append(word: string, count: number): void {

@@ -1,31 +1,13 @@
 /** The command line as a user meets it: whole processes, their output and exit codes. */
 
-import { execFile } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { lines, type Outcome, run } from './process.js';
 
-const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const sample = fileURLToPath(new URL('../../examples/data/', import.meta.url));
-
-interface Outcome {
-  code: number;
-  out: string;
-  err: string;
-}
-
-function run(args: string[], input = ''): Promise<Outcome> {
-  return new Promise((resolve) => {
-    const child = execFile(process.execPath, [main, ...args], { maxBuffer: 2 ** 26 }, (error, out, err) => {
-      resolve({ code: error === null ? 0 : Number(error.code), out, err });
-    });
-    child.stdin?.end(input);
-  });
-}
-
-const lines = (text: string) => text.trimEnd().split('\n');
 
 // Two kinds of documents that share no word: what can be learnt at all is learnt.
 const topics = {

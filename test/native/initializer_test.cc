@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <string>
+#include <utility>
 #include <vector>
 
+#include "errors.h"
 #include "test.h"
 
 namespace slim {
@@ -150,6 +153,83 @@ TEST("orthogonal is uniform over rotations: entries have mean 0, variance 1 / n 
   EXPECT_NEAR(sum / (64 * kDraws), 0, 0.01);
   EXPECT_NEAR(squares / (64 * kDraws), 1.0 / 8, 1e-6);
   EXPECT_NEAR(positive, 0.5 * kDraws, 50);
+}
+
+/// Column `column` of a matrix [rows, columns].
+std::vector<float> Column(const std::vector<float>& matrix, int64_t columns, int64_t column) {
+  std::vector<float> values;
+  for (size_t i = static_cast<size_t>(column); i < matrix.size(); i += static_cast<size_t>(columns)) {
+    values.push_back(matrix[i]);
+  }
+  return values;
+}
+
+TEST("blocks of draws of their own: each is a matrix of the initializer over the block's shape, and no two are alike") {
+  constexpr int64_t kRows = 24, kBlocks = 4;
+  Initializer orthogonal = OfKind(InitializerKind::kOrthogonal);
+  orthogonal.gain = 1.1f;
+  orthogonal.draw_columns = kRows;
+  for (int64_t b = 0; b < kBlocks; ++b) orthogonal.blocks.push_back({b, 0});
+  const auto packed = Draw(orthogonal, {kRows, kBlocks * kRows});
+  std::vector<std::vector<float>> matrices;
+  for (int64_t b = 0; b < kBlocks; ++b) {
+    std::vector<float> matrix;
+    for (int64_t r = 0; r < kRows; ++r) {
+      const auto row = packed.begin() + (r * kBlocks + b) * kRows;
+      matrix.insert(matrix.end(), row, row + kRows);
+    }
+    EXPECT_NEAR(WorstProduct(matrix, kRows, kRows, 1.1), 0, 3e-6);
+    for (const auto& other : matrices) EXPECT(matrix != other);
+    matrices.push_back(matrix);
+  }
+  Initializer glorot = OfKind(InitializerKind::kGlorotUniform);
+  glorot.draw_columns = kRows;
+  glorot.blocks = {{0, 0}, {1, 0}};
+  const double limit = std::sqrt(6.0 / (1000 + kRows));
+  const Moments moments = MomentsOf(Draw(glorot, {1000, 2 * kRows}));
+  EXPECT(moments.largest <= limit && moments.largest > 0.999 * limit);
+}
+
+TEST("blocks of one draw in two arrays: together they are the draw, whose rows are orthonormal") {
+  constexpr int64_t kUnits = 10, kColumns = kUnits + 3;
+  Initializer full = OfKind(InitializerKind::kOrthogonal);
+  full.draw_columns = kColumns;
+  full.blocks = {{0, 2}};
+  Initializer diagonal = full;
+  diagonal.blocks = {{0, 0}, {0, 1}, {0, kColumns - 1}};
+  diagonal.blocks_are_rows = true;
+  diagonal.draws_of_earlier = 1;
+  const auto whole = Draw(OfKind(InitializerKind::kOrthogonal), {kUnits, kColumns});
+  const auto matrix = Draw(full, {kUnits, kUnits});
+  const auto rows = Draw(diagonal, {3, kUnits}, {42, 0, kInitializerStream + 1});
+  for (int64_t c = 0; c < kUnits; ++c) EXPECT(Column(matrix, kUnits, c) == Column(whole, kColumns, 2 + c));
+  for (int64_t d = 0; d < 3; ++d) {
+    const std::vector<float> row(rows.begin() + d * kUnits, rows.begin() + (d + 1) * kUnits);
+    EXPECT(row == Column(whole, kColumns, diagonal.blocks[d].column));
+  }
+  EXPECT_NEAR(WorstProduct(whole, kUnits, kColumns, 1), 0, 3e-6);
+}
+
+TEST("blocks that do not lie within their draws, or do not fill the array, are refused") {
+  const auto refused = [](std::vector<DrawnBlock> blocks, int64_t columns, bool as_rows,
+                          const std::vector<int64_t>& shape) {
+    Initializer initializer = OfKind(InitializerKind::kGlorotUniform);
+    initializer.blocks = std::move(blocks);
+    initializer.draw_columns = columns;
+    initializer.blocks_are_rows = as_rows;
+    try {
+      Draw(initializer, shape);
+    } catch (const Error& error) {
+      return std::string(error.Code()) == "ERR_INVALID_MODEL";
+    }
+    return false;
+  };
+  EXPECT(refused({{0, 1}}, 4, false, {4, 4}));
+  EXPECT(refused({{0, -1}}, 8, false, {4, 4}));
+  EXPECT(refused({{0, 0}, {1, 0}}, 4, false, {4, 5}));
+  EXPECT(refused({{0, 0}}, 4, true, {2, 4}));
+  EXPECT(refused({{0, 0}}, 4, false, {4}));
+  EXPECT(refused({{0, 0}}, int64_t{1} << 45, false, {4, 4}));
 }
 
 TEST("the same stream draws the same values, another stream others") {

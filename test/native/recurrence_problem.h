@@ -14,6 +14,7 @@
 #include "cpu/recurrence_reference.h"
 #include "cpu/thread_pool.h"
 #include "philox.h"
+#include "test.h"
 
 namespace slim::test {
 
@@ -323,6 +324,21 @@ inline std::vector<NamedError> Errors(const Solution& a, const Solution& b) {
           {"recurrent_kernel", RelativeError(a.recurrent_kernel, b.recurrent_kernel)},
           {"recurrent_diagonal", RelativeError(a.recurrent_diagonal, b.recurrent_diagonal)},
           {"bias", RelativeError(a.bias, b.bias)}};
+}
+
+inline void ExpectSameBits(const std::string& name, const Solution& a, const Solution& b) {
+  const auto compare = [&](const char* array, const std::vector<double>& x, const std::vector<double>& y) {
+    if (x.size() != y.size() || (!x.empty() && std::memcmp(x.data(), y.data(), x.size() * sizeof(double)) != 0)) {
+      Fail(__FILE__, __LINE__, name + ": " + array + " differs");
+    }
+  };
+  compare("output", a.output, b.output);
+  compare("dx", a.dx, b.dx);
+  compare("dtable", a.dtable, b.dtable);
+  compare("kernel", a.kernel, b.kernel);
+  compare("recurrent_kernel", a.recurrent_kernel, b.recurrent_kernel);
+  compare("recurrent_diagonal", a.recurrent_diagonal, b.recurrent_diagonal);
+  compare("bias", a.bias, b.bias);
 }
 
 }  // namespace slim::test

@@ -6,21 +6,6 @@
 namespace slim::test {
 namespace {
 
-void ExpectSameBits(const std::string& name, const Solution& a, const Solution& b) {
-  const auto compare = [&](const char* array, const std::vector<double>& x, const std::vector<double>& y) {
-    if (x.size() != y.size() || (!x.empty() && std::memcmp(x.data(), y.data(), x.size() * sizeof(double)) != 0)) {
-      Fail(__FILE__, __LINE__, name + ": " + array + " differs");
-    }
-  };
-  compare("output", a.output, b.output);
-  compare("dx", a.dx, b.dx);
-  compare("dtable", a.dtable, b.dtable);
-  compare("kernel", a.kernel, b.kernel);
-  compare("recurrent_kernel", a.recurrent_kernel, b.recurrent_kernel);
-  compare("recurrent_diagonal", a.recurrent_diagonal, b.recurrent_diagonal);
-  compare("bias", a.bias, b.bias);
-}
-
 TEST("results are the same bits on any number of threads") {
   for (const NamedCell& named : Family()) {
     for (int choice = 0; choice < 8; ++choice) {
