@@ -66,16 +66,30 @@ struct UnitWeights {
   int64_t units;
 };
 
+/// What Unit holds of block k.
+template <class Activations>
+__device__ inline float LoadBias(const CellPlan& cell, const Activations& activations, const UnitWeights& weights,
+                                 int64_t j, int k) {
+  if (cell.constant[k]) return cell.value[k];
+  const float bias = cell.bias[k] < 0 ? 0.0f : weights.bias[cell.bias[k] * weights.units + j];
+  return cell.fixed[k] ? activations.Gate(bias) : bias;
+}
+__device__ inline float LoadDiagonal(const CellPlan& cell, const UnitWeights& weights, int64_t sequence, int64_t j,
+                                     int k) {
+  if (cell.diagonal[k] < 0) return 0.0f;
+  const float diagonal = weights.diagonal[cell.diagonal[k] * weights.units + j];
+  if (weights.factors == nullptr) return diagonal;
+  return diagonal * weights.factors[(sequence * kBlocks + k) * weights.units + j];
+}
+
 template <class Activations>
 __device__ inline Unit LoadUnit(const CellPlan& cell, const Activations& activations, const UnitWeights& weights,
                                 int64_t sequence, int64_t j) {
   Unit unit;
 #pragma unroll
   for (int k = 0; k < kBlocks; ++k) {
-    unit.bias[k] = cell.bias[k] < 0 ? 0.0f : weights.bias[cell.bias[k] * weights.units + j];
-    unit.diagonal[k] = cell.diagonal[k] < 0 ? 0.0f : weights.diagonal[cell.diagonal[k] * weights.units + j];
-    if (weights.factors != nullptr) unit.diagonal[k] *= weights.factors[(sequence * kBlocks + k) * weights.units + j];
-    if (cell.fixed[k]) unit.bias[k] = cell.constant[k] ? cell.value[k] : activations.Gate(unit.bias[k]);
+    unit.bias[k] = LoadBias(cell, activations, weights, j, k);
+    unit.diagonal[k] = LoadDiagonal(cell, weights, sequence, j, k);
   }
   return unit;
 }

@@ -66,8 +66,8 @@ struct EngineProduct {
 
   float sums[Shape::kUnits][kOutputs];
 
-  /// All lanes. `vectors` [kInputs, depth] in shared memory. The sums of unit lane % kUnits end in sums[0] of the lane.
-  __device__ void Multiply(const EngineWeights<Shape>& weights, const float* vectors, int depth, int lane) {
+  /// All lanes. `vectors` [kInputs, kMostUnits] in shared memory. The sums of unit lane % kUnits end in sums[0] of the lane.
+  __device__ void Multiply(const EngineWeights<Shape>& weights, const float* vectors, int lane) {
 #pragma unroll
     for (int u = 0; u < Shape::kUnits; ++u) {
 #pragma unroll
@@ -78,7 +78,7 @@ struct EngineProduct {
 #pragma unroll
       for (int input = 0; input < kInputs; ++input) {
         const Vector<Shape::kVector> v =
-            LoadVector<Shape::kVector>(vectors + input * depth + Shape::Element(lane, load, 0));
+            LoadVector<Shape::kVector>(vectors + input * Shape::kMostUnits + Shape::Element(lane, load, 0));
 #pragma unroll
         for (int part = 0; part < Shape::kVector; ++part) {
 #pragma unroll

@@ -30,6 +30,10 @@ __device__ inline void ReadStep(const TeamBackwardOperands& operands, int b, int
   CommitCopies();
 }
 
+__device__ inline double* SumsOf(const TeamBackwardOperands& operands, int64_t b, int64_t units) {
+  return operands.sums + b * operands.sum_blocks * units;
+}
+
 // The gradients of the blocks' pre-activations, from dh of the state after the step; dc becomes that of c before it.
 template <class Activations>
 __device__ inline BlockValues<float> BackwardStep(const CellPlan& cell, const BackwardStore& store, int step,
@@ -48,11 +52,11 @@ template <class Shape, bool kDropout>
 __global__ void __launch_bounds__(Shape::kMostThreads, 1)
     TeamBackwardKernel(const __grid_constant__ TeamLaunch launch, const __grid_constant__ TeamBackwardOperands operands) {
   constexpr int kOutputs = kDropout ? Shape::kGates : 1;
-  constexpr bool kFactors = kDropout || Shape::kGates == 1;
   const Walk& walk = operands.walk;
   const CellPlan& cell = operands.cell;
   const int units = launch.team.units;
   const bool usual = cell.activation == Activation::kTanh && cell.gate_activation == Activation::kSigmoid;
+  const bool drops = (kDropout || Shape::kGates == 1) && operands.weights.factors != nullptr;
   TeamExchange exchange(launch.team);
   const TeamLane own = TeamLane::Of<Shape>(launch, exchange.BlockOfTeam());
   // A warp without units sends nothing, so a cluster's barrier does not wait for it: it must not wait for the barrier.
@@ -64,13 +68,9 @@ __global__ void __launch_bounds__(Shape::kMostThreads, 1)
   for (int tile = exchange.Team(); tile < launch.tiles; tile += exchange.Teams()) {
     const TeamSequence sequence = TeamSequence::Of(launch, own, walk, tile);
     const int steps = TurnsOfTile(launch, walk, tile);
-    double* sums = operands.sums + static_cast<int64_t>(sequence.b) * operands.sum_blocks * units;
-    store.Set(LoadUnit(cell, AnyActivations(cell), operands.weights, sequence.b, own.j));
+    store.Load(operands.weights, sequence.b, own.j);
     store.ClearShortSums();
-    if (sequence.there) ClearSums(cell, sums, units, own.j);
-    float factors[kOutputs];
-#pragma unroll
-    for (int o = 0; o < kOutputs; ++o) factors[o] = LaneFactor<Shape>(cell, operands.weights, sequence.b, own.j, o);
+    if (sequence.there) ClearSums(cell, SumsOf(operands, sequence.b, units), units, own.j);
     int time = TimeOfStep(walk, sequence, 0);
     int next_time = TimeOfStep(walk, sequence, 1);
     ReadStep(operands, sequence.b, units, own.j, time, 0, store);
@@ -85,7 +85,9 @@ __global__ void __launch_bounds__(Shape::kMostThreads, 1)
         float recurrent[kOutputs] = {};
         MultiplyRound<Shape, Shape::kGates, kOutputs>(weights, exchange.Receive(), launch.team, own, recurrent);
 #pragma unroll
-        for (int o = 0; o < kOutputs; ++o) dh += kFactors ? recurrent[o] * factors[o] : recurrent[o];
+        for (int o = 0; o < kOutputs; ++o) {
+          dh += drops ? recurrent[o] * store.Factor(CellBlock<Shape>(cell, o)) : recurrent[o];
+        }
       }
       WaitCopies<1>();
       BlockValues<float> da = {};
@@ -95,7 +97,7 @@ __global__ void __launch_bounds__(Shape::kMostThreads, 1)
         da = usual ? BackwardStep<TanhAndSigmoid>(cell, store, step, h_before, dh, dc)
                    : BackwardStep<AnyActivations>(cell, store, step, h_before, dh, dc);
         store.AddToSums(da, h_before);
-        if (step % kShortSum == kShortSum - 1) store.FlushSums(sums, n, j);
+        if (step % kShortSum == kShortSum - 1) store.FlushSums(SumsOf(operands, b, n), n, j);
         operands.kept.Set(cell, b * walk.steps + time, n, j, da);
         dh = 0.0f;
 #pragma unroll
@@ -110,6 +112,7 @@ __global__ void __launch_bounds__(Shape::kMostThreads, 1)
     }
     WaitCopies<0>();
     if (sequence.there) {
+      double* sums = SumsOf(operands, sequence.b, units);
       store.FlushSums(sums, units, own.j);
       ScaleSums(cell, operands.weights, sequence.b, sums, own.j);
     }

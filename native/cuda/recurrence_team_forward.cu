@@ -37,11 +37,11 @@ template <class Shape, bool kDropout>
 __global__ void __launch_bounds__(Shape::kMostThreads, 1)
     TeamForwardKernel(const __grid_constant__ TeamLaunch launch, const __grid_constant__ TeamForwardOperands operands) {
   constexpr int kInputs = kDropout ? Shape::kGates : 1;
-  constexpr bool kFactors = kDropout || Shape::kGates == 1;
   const Walk& walk = operands.walk;
   const CellPlan& cell = operands.cell;
   const int units = launch.team.units;
   const bool usual = cell.activation == Activation::kTanh && cell.gate_activation == Activation::kSigmoid;
+  const bool drops = (kDropout || Shape::kGates == 1) && operands.weights.factors != nullptr;
   TeamExchange exchange(launch.team);
   const TeamLane own = TeamLane::Of<Shape>(launch, exchange.BlockOfTeam());
   // A warp without units sends nothing, so a cluster's barrier does not wait for it: it must not wait for the barrier.
@@ -53,10 +53,7 @@ __global__ void __launch_bounds__(Shape::kMostThreads, 1)
   for (int tile = exchange.Team(); tile < launch.tiles; tile += exchange.Teams()) {
     const TeamSequence sequence = TeamSequence::Of(launch, own, walk, tile);
     const int steps = TurnsOfTile(launch, walk, tile);
-    store.Set(LoadUnit(cell, AnyActivations(cell), operands.weights, sequence.b, own.j));
-    float factors[kInputs];
-#pragma unroll
-    for (int i = 0; i < kInputs; ++i) factors[i] = LaneFactor<Shape>(cell, operands.weights, sequence.b, own.j, i);
+    store.Load(operands.weights, sequence.b, own.j);
     int time = TimeOrNone(walk, sequence, 0);
     int next_time = TimeOrNone(walk, sequence, 1);
     int later_time = TimeOrNone(walk, sequence, 2);
@@ -95,7 +92,8 @@ __global__ void __launch_bounds__(Shape::kMostThreads, 1)
       if (turn + 1 < steps && own.has_unit) {
 #pragma unroll
         for (int i = 0; i < kInputs; ++i) {
-          exchange.Send(own.q, i, j, turn >= sequence.turns ? 0.0f : kFactors ? h * factors[i] : h);
+          const float factor = drops ? store.Factor(CellBlock<Shape>(cell, i)) : 1.0f;
+          exchange.Send(own.q, i, j, turn < sequence.turns ? h * factor : 0.0f);
         }
       }
       time = next_time;

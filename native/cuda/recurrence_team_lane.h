@@ -95,21 +95,25 @@ template <int kAhead_, int kSums_>
 class LaneStore {
  public:
   static constexpr int kAhead = kAhead_;  // values of a step that are read ahead
-  static constexpr int kFloats = 2 * kBlocks + kSums_ + 2 * kAhead;
+  static constexpr int kFloats = 3 * kBlocks + kSums_ + 2 * kAhead;
 
   __device__ LaneStore(const TeamLaunch& launch, const CellPlan& cell) : cell_(cell) {
     own_ = reinterpret_cast<float*>(SharedMemory<unsigned char>() + launch.team.SharedBytes()) + threadIdx.x;
   }
 
-  __device__ void Set(const Unit& unit) {
-#pragma unroll
+  /// The parameters of unit j for a sequence. One after the other: it is seldom done, and registers are dear.
+  __device__ void Load(const UnitWeights& weights, int64_t sequence, int64_t j) {
+#pragma unroll 1
     for (int k = 0; k < kBlocks; ++k) {
-      *At(k) = unit.bias[k];
-      *At(kBlocks + k) = unit.diagonal[k];
+      *At(k) = LoadBias(cell_, AnyActivations(cell_), weights, j, k);
+      *At(kBlocks + k) = LoadDiagonal(cell_, weights, sequence, j, k);
+      if (weights.factors != nullptr) *At(2 * kBlocks + k) = weights.factors[(sequence * kBlocks + k) * weights.units + j];
     }
   }
   __device__ float Bias(int k) const { return cell_.bias[k] < 0 && !cell_.fixed[k] ? 0.0f : *At(k); }
   __device__ float Diagonal(int k) const { return cell_.diagonal[k] < 0 ? 0.0f : *At(kBlocks + k); }
+  /// The factor of recurrent dropout of block k, where there is dropout.
+  __device__ float Factor(int k) const { return *At(2 * kBlocks + k); }
 
   /// Value i of the step is on its way, or is 0 where `from` is null. Steps are read one ahead: ReadAhead for step s + 1
   /// ends with CommitCopies; after WaitCopies<1> those of step s are there.
@@ -125,13 +129,13 @@ class LaneStore {
 
   __device__ void ClearShortSums() {
 #pragma unroll
-    for (int i = 0; i < kSums_; ++i) *At(2 * kBlocks + i) = 0.0f;
+    for (int i = 0; i < kSums_; ++i) *At(kSumsAt + i) = 0.0f;
   }
   __device__ void AddToSums(const BlockValues<float>& da, float h_before) {
 #pragma unroll
     for (int k = 0; k < kBlocks; ++k) {
-      if (cell_.bias[k] >= 0) *At(2 * kBlocks + k) += da[k];
-      if (cell_.diagonal[k] >= 0) *At(3 * kBlocks + k) += da[k] * h_before;
+      if (cell_.bias[k] >= 0) *At(kSumsAt + k) += da[k];
+      if (cell_.diagonal[k] >= 0) *At(kSumsAt + kBlocks + k) += da[k] * h_before;
     }
   }
   /// Adds them to those of all steps, [BiasBlocks + DiagonalBlocks, n] in double precision, and begins anew. One after
@@ -139,14 +143,17 @@ class LaneStore {
   __device__ void FlushSums(double* sums, int64_t units, int64_t j) {
 #pragma unroll 1
     for (int k = 0; k < kBlocks; ++k) {
-      if (cell_.bias[k] >= 0) sums[cell_.bias[k] * units + j] += static_cast<double>(*At(2 * kBlocks + k));
-      if (cell_.diagonal[k] >= 0) sums[cell_.DiagonalSum(k) * units + j] += static_cast<double>(*At(3 * kBlocks + k));
+      if (cell_.bias[k] >= 0) sums[cell_.bias[k] * units + j] += static_cast<double>(*At(kSumsAt + k));
+      if (cell_.diagonal[k] < 0) continue;
+      sums[cell_.DiagonalSum(k) * units + j] += static_cast<double>(*At(kSumsAt + kBlocks + k));
     }
     ClearShortSums();
   }
 
  private:
-  __device__ static int AheadSlot(int step, int i) { return 2 * kBlocks + kSums_ + (step & 1) * kAhead + i; }
+  static constexpr int kSumsAt = 3 * kBlocks;
+
+  __device__ static int AheadSlot(int step, int i) { return kSumsAt + kSums_ + (step & 1) * kAhead + i; }
   __device__ float* At(int i) const { return own_ + static_cast<unsigned>(i) * blockDim.x; }
 
   const CellPlan& cell_;
@@ -155,13 +162,6 @@ class LaneStore {
 
 using ForwardStore = LaneStore<kBlocks, 0>;                // the blocks' input products
 using BackwardStore = LaneStore<kBlocks + 3, 2 * kBlocks>;  // the blocks' values, c and h before, dh
-
-/// The factor of recurrent dropout of a lane's unit and sequence in an engine block.
-template <class Shape>
-__device__ inline float LaneFactor(const CellPlan& cell, const UnitWeights& weights, int64_t b, int64_t j, int g) {
-  if (weights.factors == nullptr) return 1.0f;
-  return weights.factors[(b * kBlocks + CellBlock<Shape>(cell, g)) * weights.units + j];
-}
 
 /// The weights that a lane multiplies: of the warp's units and the lane's elements of the depth. `unit_stride` and
 /// `element_stride` say where U [n, full_blocks * n] has them: forwards the depth runs over its rows, backwards over a
@@ -197,8 +197,7 @@ __device__ inline void MultiplyRound(const EngineWeights<Shape>& weights, const 
   EngineProduct<Shape, kInputs, kOutputs> product;
 #pragma unroll 1
   for (int q = 0; q < team.sequences; ++q) {
-    product.Multiply(weights, vectors + static_cast<size_t>(q) * kInputs * static_cast<size_t>(team.depth), team.depth,
-                     own.lane);
+    product.Multiply(weights, vectors + q * kInputs * Shape::kMostUnits, own.lane);
 #pragma unroll
     for (int o = 0; o < kOutputs; ++o) sums[o] = q == own.q ? product.sums[0][o] : sums[o];
   }

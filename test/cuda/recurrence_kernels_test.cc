@@ -66,7 +66,7 @@ TEST("odd sizes equal the plain path") {
   struct Sizes {
     int64_t batch, steps, inputs, units;
   };
-  const Sizes sizes[] = {{1, 1, 1, 1}, {1, 7, 1, 2}, {2, 3, 4, 33}, {9, 2, 3, 40}};
+  const Sizes sizes[] = {{1, 1, 1, 1}, {9, 3, 1, 2}, {2, 3, 4, 33}};
   Bench bench(OpenCudaDevice(1));
   for (const NamedCell& named : SomeCells()) {
     for (const char* kernel : KernelsOf(named)) {
@@ -82,9 +82,9 @@ TEST("directions, outputs, masks, dropout and embeddings equal the plain path to
   int choice = 0;
   for (const NamedCell& named : SomeCells()) {
     for (const char* kernel : KernelsOf(named)) {
-      // Steps that have no divisor in common with the 64 combinations: every kernel sees others of them.
-      for (int i = 0; i < 6; ++i, choice += 11) {
-        Problem problem = MakeProblem(named.cell, 5, 5, 3, 9);
+      // 11 has no divisor in common with the 64 combinations: all of them come, each kernel sees others.
+      for (int i = 0; i < 4; ++i, choice += 11) {
+        Problem problem = MakeProblem(named.cell, 4, 4, 3, 5);
         problem.shape.return_sequences = choice & 1;
         problem.masked = choice & 2;
         problem.shape.reverse = choice & 4;
@@ -104,7 +104,7 @@ TEST("masks under dropout, seen backwards, equal the plain path by every kernel"
   Bench bench(OpenCudaDevice(3));
   for (const NamedCell& named : SomeCells()) {
     for (const char* kernel : KernelsOf(named)) {
-      Problem problem = MakeProblem(named.cell, 6, 7, 3, 6);
+      Problem problem = MakeProblem(named.cell, 4, 6, 3, 6);
       problem.masked = true;
       problem.shape.reverse = problem.shape.return_sequences = problem.shape.align_output = true;
       problem.shape.recurrent_dropout = problem.shape.input_dropout = 0.4f;
@@ -166,7 +166,7 @@ bool SameBits(const Solution& a, const Solution& b) {
 
 TEST("the same kernel gives the same bits every time, and teams of any size those of one block") {
   for (const NamedCell& named : {Family()[0], Family()[6]}) {
-    Problem problem = MakeProblem(named.cell, 5, 4, 3, 40);
+    Problem problem = MakeProblem(named.cell, 5, 3, 3, 33);
     problem.masked = problem.shape.return_sequences = true;
     const ProblemData data = MakeData(problem);
     Solution first;

@@ -47,8 +47,10 @@ class DeviceProblem {
     if (problem.training) {
       cache_ = bench.Scratch(bench->RecurrenceCacheBytes(shape, problem.batch, problem.embedded));
     }
-    scratch_bytes_ = bench->RecurrenceScratchBytes(shape, problem.batch, problem.embedded, problem.training);
+    const size_t bytes = bench->RecurrenceScratchBytes(shape, problem.batch, problem.embedded, problem.training);
+    forward_scratch_ = bench.Scratch(bytes);
     if (!problem.training) return;
+    backward_scratch_ = bench.Scratch(bytes);
     std::vector<float> dh(rows_ * stride_, std::nanf(""));
     for (size_t row = 0; row < rows_; ++row) {
       std::copy_n(data.doutput.begin() + static_cast<ptrdiff_t>(row * units_), units_,
@@ -66,11 +68,13 @@ class DeviceProblem {
   }
 
   void Forward() {
-    bench_->RecurrenceForward(problem_.shape, problem_.batch, input_, mask_, weights_, Output(), cache_, Scratch());
+    bench_->RecurrenceForward(problem_.shape, problem_.batch, input_, mask_, weights_,
+                              {h_, static_cast<int64_t>(stride_)}, cache_, forward_scratch_);
   }
   void Backward() {
     bench_->RecurrenceBackward(problem_.shape, problem_.batch, input_, mask_, weights_,
-                               {dh_, static_cast<int64_t>(stride_)}, cache_, gradients_, dinput_, Scratch());
+                               {dh_, static_cast<int64_t>(stride_)}, cache_, gradients_, dinput_,
+                               backward_scratch_);
   }
 
   Solution Result() {
@@ -96,9 +100,6 @@ class DeviceProblem {
   // The layer's rows lie apart, as in one half of a bidirectional pair; what lies between must not be touched.
   static constexpr float kUntouched = 123.0f;
 
-  StateOutput Output() const { return {h_, static_cast<int64_t>(stride_)}; }
-  // Of unspecified content at each operation.
-  void* Scratch() { return bench_.Scratch(scratch_bytes_); }
   float* Unwritten(const std::vector<float>& like) {
     return like.empty() ? nullptr : bench_.Space(static_cast<int64_t>(like.size()));
   }
@@ -116,7 +117,9 @@ class DeviceProblem {
   RecurrenceWeights weights_;
   float* h_;
   void* cache_ = nullptr;
-  size_t scratch_bytes_;
+  // One for each pass, of unspecified content.
+  void* forward_scratch_ = nullptr;
+  void* backward_scratch_ = nullptr;
   const float* dh_ = nullptr;
   RecurrenceGradients gradients_ = {};
   SequenceGradient dinput_;
