@@ -62,16 +62,16 @@ void ExpectLoss(const Problem& p) {
 TEST("losses of classes, their gradients and metrics equal the CPU's") {
   for (const Loss loss : {Loss::kSparseCategoricalCrossentropy, Loss::kCategoricalCrossentropy}) {
     for (const OutputForm form : {OutputForm::kLogits, OutputForm::kProbabilities}) {
-      for (const int64_t outputs : {2, 5, 32, 77}) {
+      for (const int64_t outputs : {2, 33}) {
         ExpectLoss({loss, form, outputs, 13, false, 3});
-        ExpectLoss({loss, form, outputs, 40, true, 1});
+        ExpectLoss({loss, form, outputs, 20, true, 1});
       }
     }
   }
 }
 
 TEST("losses of single outputs, their gradients and metrics equal the CPU's") {
-  for (const int64_t outputs : {1, 6, 40}) {
+  for (const int64_t outputs : {1, 40}) {
     for (const bool weighted : {false, true}) {
       ExpectLoss({Loss::kBinaryCrossentropy, OutputForm::kLogits, outputs, 21, weighted});
       ExpectLoss({Loss::kBinaryCrossentropy, OutputForm::kProbabilities, outputs, 21, weighted});
@@ -82,7 +82,7 @@ TEST("losses of single outputs, their gradients and metrics equal the CPU's") {
 
 TEST("one sample, and more samples than one round of warps takes") {
   ExpectLoss({Loss::kSparseCategoricalCrossentropy, OutputForm::kLogits, 20, 1});
-  ExpectLoss({Loss::kSparseCategoricalCrossentropy, OutputForm::kLogits, 3, 1500, true, 2});
+  ExpectLoss({Loss::kSparseCategoricalCrossentropy, OutputForm::kLogits, 3, 700, true, 2});
 }
 
 }  // namespace

@@ -143,6 +143,7 @@ void GridRun::StartCluster(int64_t first_block) {
       thread.block = block;
       thread.index = IndexOf(static_cast<int64_t>(i), launch_.block);
       thread.number = static_cast<int>(i);
+      block->warps[i / kWarpLanes].lanes |= 1u << (i % kWarpLanes);
       runnable_.push_back(&thread);
     }
   }
@@ -215,10 +216,12 @@ void GridRun::EndThread(Thread& thread) {
     throw Failure(Where(thread) + " ended while others of its block wait at a barrier (" + Text(block.barrier.place) +
                   ")");
   }
-  const Warp& warp = block.warps[static_cast<size_t>(thread.number / kWarpLanes)];
-  for (const LaneVisit& visit : warp.visits) {
-    if (visit.kind != nullptr && (visit.mask >> (thread.number % kWarpLanes) & 1u)) {
-      throw Failure(Where(thread) + " ended while others of its warp wait for it at a " + visit.kind);
+  Warp& warp = block.warps[static_cast<size_t>(thread.number / kWarpLanes)];
+  const unsigned int lane = 1u << (thread.number % kWarpLanes);
+  warp.lanes &= ~lane;
+  for (const Meeting& meeting : warp.meetings) {
+    if (meeting.mask & lane) {
+      throw Failure(Where(thread) + " ended while others of its warp wait for it at a " + meeting.kind);
     }
   }
   Progress();

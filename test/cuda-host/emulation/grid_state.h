@@ -42,14 +42,16 @@ struct Thread {
   std::vector<Copy> uncommitted;
 };
 
-/// What a lane brought to a meeting of its warp.
-struct LaneVisit {
-  const char* kind = nullptr;  // null: the lane is at no meeting
-  unsigned int mask = 0;
+/// Lanes of a warp that wait for each other.
+struct Meeting {
+  const char* kind;
+  unsigned int mask;     // the lanes that are to come
+  unsigned int arrived;  // those that have
 };
 
 struct Warp {
-  LaneVisit visits[kWarpLanes];
+  unsigned int lanes = 0;  // that there are and that have not ended
+  std::vector<Meeting> meetings;
   std::byte in[kWarpLanes][kExchangeBytes];
   std::byte out[kWarpLanes][kExchangeBytes];
 };

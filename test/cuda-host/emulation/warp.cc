@@ -1,4 +1,4 @@
-#include <bit>
+#include <algorithm>
 #include <cstring>
 #include <string>
 
@@ -16,33 +16,27 @@ void MeetInWarp(const char* kind, unsigned int mask, const void* in, size_t in_b
   const int first = thread.number - lane;
   Warp& warp = block.warps[static_cast<size_t>(first / kWarpLanes)];
   if (!(mask >> lane & 1u)) FailThread(std::string("called a ") + kind + " whose mask leaves it out");
-  bool all_there = true;
-  warp.visits[lane] = {kind, mask};
-  std::memcpy(warp.in[lane], in, in_bytes);
-  for (int other = 0; other < kWarpLanes; ++other) {
-    if (!(mask >> other & 1u)) continue;
-    const size_t number = static_cast<size_t>(first + other);
-    if (number >= block.threads.size() || block.threads[number].done) {
-      FailThread(std::string("called a ") + kind + " with a lane that is not there or has ended");
-    }
-    const LaneVisit& visit = warp.visits[other];
-    if (visit.kind == nullptr || visit.mask != mask) {
-      all_there = false;
-    } else if (std::strcmp(visit.kind, kind) != 0) {
-      FailThread(std::string("called a ") + kind + " while a lane of its warp waits at a " + visit.kind);
-    }
+  if ((mask & ~warp.lanes) != 0) {
+    FailThread(std::string("called a ") + kind + " with a lane that is not there or has ended");
   }
-  if (!all_there) {
+  // Lanes of another mask may meet meanwhile, even some of these, before they come here.
+  auto meeting = std::find_if(warp.meetings.begin(), warp.meetings.end(), [&](auto& m) { return m.mask == mask; });
+  if (meeting == warp.meetings.end()) meeting = warp.meetings.insert(meeting, {kind, mask, 0});
+  if (std::strcmp(meeting->kind, kind) != 0) {
+    FailThread(std::string("called a ") + kind + " while a lane of its warp waits at a " + meeting->kind);
+  }
+  std::memcpy(warp.in[lane], in, in_bytes);
+  meeting->arrived |= 1u << lane;
+  if (meeting->arrived != mask) {
     grid.Sleep(kind, place);
     std::memcpy(out, warp.out[lane], out_bytes);
     return;
   }
+  warp.meetings.erase(meeting);
   // Results go to the lanes that met alone: those of others may not have been taken yet.
   exchange(warp.in, warp.out);
   for (int other = 0; other < kWarpLanes; ++other) {
-    if (!(mask >> other & 1u)) continue;
-    warp.visits[other].kind = nullptr;
-    if (other != lane) grid.Wake(block.threads[static_cast<size_t>(first + other)]);
+    if ((mask >> other & 1u) && other != lane) grid.Wake(block.threads[static_cast<size_t>(first + other)]);
   }
   // What the next meeting brings may come before this thread runs again.
   std::memcpy(out, warp.out[lane], out_bytes);
