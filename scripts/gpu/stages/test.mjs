@@ -1,0 +1,75 @@
+/** Everything that is tested on the GPU, each suite a process of its own, so that a kernel that hangs costs one. */
+
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import process from 'node:process';
+import { root } from '../../setup/command.mjs';
+import { COUNTS } from '../../vitest-counts.mjs';
+import { TESTS } from './build.mjs';
+
+const SUITE_SECONDS = 120;
+const FILE_SECONDS = 180;
+
+/** The suites of test/cuda; those of the recurrence last, as they take the most risk. */
+export function nativeSuites() {
+  const suites = readdirSync(join(root, 'test', 'cuda')).filter((name) => name.endsWith('_test.cc'));
+  const names = suites.map((name) => name.replace('.cc', '')).sort();
+  const last = (name) => (name.startsWith('recurrence') ? 1 : 0);
+  return names.sort((a, b) => last(a) - last(b));
+}
+
+export function countsOfSuite(output) {
+  const [, passed, failed] = output.match(/(\d+) passed, (\d+) failed\s*$/) ?? [];
+  if (passed !== undefined) return { passed: Number(passed), failed: Number(failed), skipped: 0 };
+  // It died on the way.
+  const count = (word) => output.match(new RegExp(`^${word} `, 'gm'))?.length ?? 0;
+  return { passed: count('ok'), failed: count('FAILED') + 1, skipped: 0 };
+}
+
+function vitestCounts() {
+  const file = join(root, COUNTS);
+  if (!existsSync(file)) return undefined;
+  const { passed, failed, skipped, unfinished } = JSON.parse(readFileSync(file, 'utf8'));
+  rmSync(file);
+  return { passed, failed: failed + unfinished, skipped };
+}
+
+function vitest(steps, file, env) {
+  rmSync(join(root, COUNTS), { force: true });
+  const reporters = ['--reporter=verbose', '--reporter=./scripts/vitest-counts.mjs'];
+  return steps.run(file, process.execPath, ['node_modules/vitest/vitest.mjs', 'run', ...reporters, file], {
+    seconds: FILE_SECONDS,
+    env: { NO_COLOR: '1', ...env },
+    counts: vitestCounts,
+  });
+}
+
+function filesIn(folder) {
+  const names = readdirSync(join(root, folder)).filter((name) => name.endsWith('.test.ts'));
+  return names.sort().map((name) => `${folder}/${name}`);
+}
+
+export async function test(steps, { gpu }) {
+  if (!existsSync(join(root, 'build', 'Release', 'slim_lstm.node'))) {
+    steps.failed('all tests', 'the addon was not built');
+    return;
+  }
+  await steps.run('doctor', process.execPath, ['dist/cli/main.js', 'doctor'], { seconds: 60 });
+  for (const suite of nativeSuites()) {
+    if (gpu === null) steps.skip(`test/cuda/${suite}`, 'there is no GPU');
+    else if (!existsSync(TESTS)) steps.failed(`test/cuda/${suite}`, 'it was not built');
+    else {
+      await steps.run(`test/cuda/${suite}`, TESTS, [`--suite=${suite}`], {
+        seconds: SUITE_SECONDS,
+        counts: countsOfSuite,
+      });
+    }
+  }
+  // Without a GPU these skip their tests themselves, by name.
+  for (const file of filesIn('test/gpu')) await vitest(steps, file);
+  // What the oracle says of every layer, loss and optimizer, with the GPU in place of the CPU.
+  for (const file of filesIn('test/operations')) {
+    if (gpu === null) steps.skip(`${file} on the GPU`, 'there is no GPU');
+    else await vitest(steps, file, { SLIM_LSTM_TEST_DEVICE: 'cuda' });
+  }
+}
