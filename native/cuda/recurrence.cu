@@ -1,8 +1,7 @@
-#include "cuda/recurrence.h"
-
 #include <algorithm>
 
 #include "cuda/context.h"
+#include "cuda/recurrence.h"
 #include "cuda/recurrence_choice.h"
 #include "cuda/recurrence_dropout.h"
 #include "cuda/recurrence_gradients.h"
@@ -59,8 +58,8 @@ void WalkForward(const CudaContext& context, const RecurrencePlan& plan, const F
   const RecurrenceChoice choice = ChooseKernel(context, plan, Pass::kForward);
   switch (choice.kernel) {
     case RecurrenceKernel::kScan:
-      return ScanForward(
-          context, plan, {parts.walk, plan.cell, parts.unit_weights, parts.products, parts.kept, parts.output});
+      return ScanForward(context, plan,
+                         {parts.walk, plan.cell, parts.unit_weights, parts.products, parts.kept, parts.output});
     case RecurrenceKernel::kGraph:
       return WalkGraph(context, plan, parts, weights, scratch);
     case RecurrenceKernel::kTeam:
@@ -88,10 +87,10 @@ struct BackwardParts {
 
 void WalkGraphBack(const CudaContext& context, const RecurrencePlan& plan, const BackwardParts& parts,
                    const RecurrenceWeights& weights, const BackwardScratch& scratch) {
-  GraphBackward(context, plan,
-                {parts.walk, plan.cell, parts.unit_weights, parts.kept, parts.doutput, plan.full_blocks,
-                 weights.recurrent_kernel, scratch.dh, scratch.dc, scratch.da, scratch.through, scratch.row,
-                 scratch.sums, plan.SumBlocks()});
+  GraphBackward(
+      context, plan,
+      {parts.walk, plan.cell, parts.unit_weights, parts.kept, parts.doutput, plan.full_blocks, weights.recurrent_kernel,
+       scratch.dh, scratch.dc, scratch.da, scratch.through, scratch.row, scratch.sums, plan.SumBlocks()});
 }
 
 void WalkBackward(const CudaContext& context, const RecurrencePlan& plan, const BackwardParts& parts,
@@ -99,9 +98,9 @@ void WalkBackward(const CudaContext& context, const RecurrencePlan& plan, const 
   const RecurrenceChoice choice = ChooseKernel(context, plan, Pass::kBackward);
   switch (choice.kernel) {
     case RecurrenceKernel::kScan:
-      return ScanBackward(context, plan,
-                          {parts.walk, plan.cell, parts.unit_weights, parts.kept, parts.doutput, scratch.sums,
-                           plan.SumBlocks()});
+      return ScanBackward(
+          context, plan,
+          {parts.walk, plan.cell, parts.unit_weights, parts.kept, parts.doutput, scratch.sums, plan.SumBlocks()});
     case RecurrenceKernel::kGraph:
       return WalkGraphBack(context, plan, parts, weights, scratch);
     case RecurrenceKernel::kTeam:
@@ -130,8 +129,8 @@ size_t RecurrenceScratchBytes(const CudaContext&, const RecurrenceShape& shape, 
   size_t bytes = ForwardScratch(RecurrencePlan(shape, batch, embedded, false), nullptr).placement.bytes();
   if (training) {
     const RecurrencePlan plan(shape, batch, embedded, true);
-    bytes = std::max({bytes, ForwardScratch(plan, nullptr).placement.bytes(),
-                      BackwardScratch(plan, nullptr).placement.bytes()});
+    bytes = std::max(
+        {bytes, ForwardScratch(plan, nullptr).placement.bytes(), BackwardScratch(plan, nullptr).placement.bytes()});
   }
   return bytes;
 }

@@ -16,13 +16,13 @@ size_t RecurrenceCacheBytes(const CudaContext& context, const RecurrenceShape& s
 size_t RecurrenceScratchBytes(const CudaContext& context, const RecurrenceShape& shape, int64_t batch, bool embedded,
                               bool training);
 
-void RecurrenceForward(const CudaContext& context, const RecurrenceShape& shape, int64_t batch, const SequenceInput& input,
-                       const uint8_t* mask, const RecurrenceWeights& weights, const StateOutput& output, void* cache,
-                       void* scratch);
+void RecurrenceForward(const CudaContext& context, const RecurrenceShape& shape, int64_t batch,
+                       const SequenceInput& input, const uint8_t* mask, const RecurrenceWeights& weights,
+                       const StateOutput& output, void* cache, void* scratch);
 
-void RecurrenceBackward(const CudaContext& context, const RecurrenceShape& shape, int64_t batch, const SequenceInput& input,
-                        const uint8_t* mask, const RecurrenceWeights& weights, const StateGradient& doutput,
-                        void* cache, const RecurrenceGradients& gradients, const SequenceGradient& dinput,
-                        void* scratch);
+void RecurrenceBackward(const CudaContext& context, const RecurrenceShape& shape, int64_t batch,
+                        const SequenceInput& input, const uint8_t* mask, const RecurrenceWeights& weights,
+                        const StateGradient& doutput, void* cache, const RecurrenceGradients& gradients,
+                        const SequenceGradient& dinput, void* scratch);
 
 }  // namespace slim::cuda

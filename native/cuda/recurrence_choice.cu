@@ -1,5 +1,3 @@
-#include "cuda/recurrence_choice.h"
-
 #include <cstdio>
 #include <cstdlib>
 #include <mutex>
@@ -8,6 +6,7 @@
 #include <string_view>
 
 #include "cuda/context.h"
+#include "cuda/recurrence_choice.h"
 #include "cuda/recurrence_scan.h"
 #include "errors.h"
 
@@ -63,6 +62,7 @@ RecurrenceChoice ChooseNamed(const CudaContext& context, const RecurrencePlan& p
   const size_t colon = named.find(':');
   const std::string name = named.substr(0, colon);
   const int blocks = colon == std::string::npos ? 0 : std::atoi(named.c_str() + colon + 1);
+  if (colon != std::string::npos && blocks < 1) Refuse("a positive integer behind the colon", named);
   if (name == "graph") return {};
   if (name == "scan") {
     if (!ScanServes(plan)) Refuse("a kernel that serves the layer", "scan: units see each other");
@@ -91,8 +91,8 @@ RecurrenceChoice ChooseBest(const CudaContext& context, const RecurrencePlan& pl
 
 RecurrenceChoice ChooseKernel(const CudaContext& context, const RecurrencePlan& plan, Pass pass) {
   const char* named = std::getenv("SLIM_LSTM_KERNEL");
-  const RecurrenceChoice choice = named == nullptr || *named == 0 ? ChooseBest(context, plan, pass)
-                                                                  : ChooseNamed(context, plan, pass, named);
+  const RecurrenceChoice choice =
+      named == nullptr || *named == 0 ? ChooseBest(context, plan, pass) : ChooseNamed(context, plan, pass, named);
   TellOnce(InWords(plan, pass) + InWords(choice));
   return choice;
 }

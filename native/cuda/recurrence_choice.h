@@ -6,9 +6,9 @@
 
 /// Which kernel serves a pass of the recurrence on this device.
 ///
-/// The environment's SLIM_LSTM_LOG=kernels has each choice told on standard error, once. SLIM_LSTM_KERNEL names one that
-/// is to be used, for tests and measurements: scan, block, cluster, grid or graph, and behind a colon the blocks of a
-/// team, such as cluster:4.
+/// The environment's SLIM_LSTM_LOG=kernels has each choice told on standard error, once. SLIM_LSTM_KERNEL names one
+/// that is to be used, for tests and measurements: scan, block, cluster, grid or graph, and behind a colon the blocks
+/// of a team, such as cluster:4.
 namespace slim::cuda {
 
 enum class RecurrenceKernel : uint8_t { kScan, kTeam, kGraph };

@@ -1,10 +1,9 @@
-#include "cuda/recurrence_dropout.h"
-
 #include <algorithm>
 
 #include "backend.h"
 #include "cuda/context.h"
 #include "cuda/launch.h"
+#include "cuda/recurrence_dropout.h"
 #include "philox.h"
 
 namespace slim::cuda {
@@ -72,12 +71,12 @@ Factors FactorsOf(const float* factors, int block, int64_t steps, int64_t width)
 void MakeDropoutFactors(const CudaContext& context, float rate, uint32_t stream, int64_t batch, int64_t width,
                         float* factors) {
   const int64_t count = batch * kBlocks * width;
-  Launch(FactorsKernel, StrideOver((count + 3) / 4), context.stream, context.step, stream,
-         DropThreshold(rate), 1.0f / (1.0f - rate), count, factors);
+  Launch(FactorsKernel, StrideOver((count + 3) / 4), context.stream, context.step, stream, DropThreshold(rate),
+         1.0f / (1.0f - rate), count, factors);
 }
 
-void ScaleRows(const CudaContext& context, int64_t positions, int64_t steps, const IndexedRows& from, const float* factors,
-               int block, float* to) {
+void ScaleRows(const CudaContext& context, int64_t positions, int64_t steps, const IndexedRows& from,
+               const float* factors, int block, float* to) {
   Launch(ScaleRowsKernel, StrideOver(positions * from.width), context.stream, positions, from,
          FactorsOf(factors, block, steps, from.width), to);
 }

@@ -19,8 +19,8 @@ struct IndexedRows {
 };
 
 /// to [B * T, width] = the rows times the factors [B, 4, width] of a block; without factors (null) they are copied.
-void ScaleRows(const CudaContext& context, int64_t positions, int64_t steps, const IndexedRows& from, const float* factors,
-               int block, float* to);
+void ScaleRows(const CudaContext& context, int64_t positions, int64_t steps, const IndexedRows& from,
+               const float* factors, int block, float* to);
 
 /// to [B * T, width] += from times the factors of a block, or is overwritten by them.
 void AddScaledRows(const CudaContext& context, int64_t positions, int64_t steps, int64_t width, const float* from,

@@ -66,7 +66,8 @@ struct EngineProduct {
 
   float sums[Shape::kUnits][kOutputs];
 
-  /// All lanes. `vectors` [kInputs, kMostUnits] in shared memory. The sums of unit lane % kUnits end in sums[0] of the lane.
+  /// All lanes. `vectors` [kInputs, kMostUnits] in shared memory. The sums of unit lane % kUnits end in sums[0] of the
+  /// lane.
   __device__ void Multiply(const EngineWeights<Shape>& weights, const float* vectors, int lane) {
 #pragma unroll
     for (int u = 0; u < Shape::kUnits; ++u) {

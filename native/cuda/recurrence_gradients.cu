@@ -1,10 +1,9 @@
-#include "cuda/recurrence_gradients.h"
-
 #include "cuda/context.h"
 #include "cuda/launch.h"
 #include "cuda/memory_operations.h"
 #include "cuda/product.h"
 #include "cuda/recurrence_dropout.h"
+#include "cuda/recurrence_gradients.h"
 #include "cuda/token_groups.h"
 
 namespace slim::cuda {
@@ -57,7 +56,9 @@ void MultiplyBack(const CudaContext& context, const GradientWork& work, const fl
            {da, work.weights.kernel + run.packed * plan.units, dx, nullptr});
 }
 
-const float* GradientsOf(const GradientWork& work, const BlockRun& run) { return work.da + run.place * work.plan.units; }
+const float* GradientsOf(const GradientWork& work, const BlockRun& run) {
+  return work.da + run.place * work.plan.units;
+}
 
 void ComputeKernelGradient(const CudaContext& context, const GradientWork& work, float* gradient) {
   const RecurrencePlan& plan = work.plan;

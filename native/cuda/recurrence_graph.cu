@@ -1,9 +1,8 @@
-#include "cuda/recurrence_graph.h"
-
 #include "cuda/context.h"
 #include "cuda/launch.h"
 #include "cuda/memory_operations.h"
 #include "cuda/product.h"
+#include "cuda/recurrence_graph.h"
 #include "cuda/recurrence_softmax.h"
 #include "cuda/recurrence_turn.h"
 

@@ -1,8 +1,7 @@
-#include "cuda/recurrence_input.h"
-
 #include "cuda/context.h"
 #include "cuda/product.h"
 #include "cuda/recurrence_dropout.h"
+#include "cuda/recurrence_input.h"
 
 namespace slim::cuda {
 namespace {

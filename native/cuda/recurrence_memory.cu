@@ -1,15 +1,13 @@
-#include "cuda/recurrence_memory.h"
-
 #include <algorithm>
 
+#include "cuda/recurrence_memory.h"
 #include "cuda/token_groups.h"
 
 namespace slim::cuda {
 namespace {
 
-// The most sequences of a tile of the team kernels, and the most blocks of a grid that is resident.
+// Of a tile of the team kernels.
 constexpr int64_t kMostSequences = 32;
-constexpr int64_t kMostBlocks = 8192;
 
 WalkLists TakeLists(const RecurrencePlan& plan, Placement& placement) {
   WalkLists lists;
@@ -39,7 +37,6 @@ TeamMemory::TeamMemory(const RecurrencePlan& plan, Placement& placement) {
   const int64_t rows = 2 * (plan.batch + kMostSequences) * kBlocks;
   states = TakeRows(placement, plan.full_blocks > 0, rows, plan.units);
   flags = plan.full_blocks > 0 ? placement.Take<uint32_t>(kMostBlocks) : nullptr;
-  flag_bytes = kMostBlocks * sizeof(uint32_t);
 }
 
 ForwardScratch::ForwardScratch(const RecurrencePlan& plan, void* memory)
@@ -65,14 +62,13 @@ BackwardScratch::BackwardScratch(const RecurrencePlan& plan, void* memory)
       doutput(TakeRows(placement, plan.shape.return_sequences, plan.positions, plan.units)),
       sums(plan.SumBlocks() > 0 ? placement.Take<double>(plan.batch * plan.SumBlocks() * plan.units) : nullptr),
       folded(TakeRows(placement, plan.FoldRows() > 0, plan.FoldRows(), plan.input_width)),
-      gathered(TakeRows(placement, plan.input_dropout || plan.recurrent_dropout || plan.embedded, plan.positions,
-                        std::max(plan.input_dropout || plan.embedded ? plan.inputs : 0,
-                                 plan.recurrent_dropout ? plan.units : 0))),
+      gathered(TakeRows(
+          placement, plan.input_dropout || plan.recurrent_dropout || plan.embedded, plan.positions,
+          std::max(plan.input_dropout || plan.embedded ? plan.inputs : 0, plan.recurrent_dropout ? plan.units : 0))),
       gathered_gradient(TakeRows(placement, plan.input_dropout || plan.embedded, plan.positions, plan.inputs)),
-      token_groups(plan.embedded && plan.input_blocks > 0
-                      ? placement.Take<uint8_t>(
-                            static_cast<int64_t>(TokenGroupsBytes(plan.positions, plan.TokenRowWidth())))
-                      : nullptr),
+      token_groups(plan.embedded && plan.input_blocks > 0 ? placement.Take<uint8_t>(static_cast<int64_t>(
+                                                                TokenGroupsBytes(plan.positions, plan.TokenRowWidth())))
+                                                          : nullptr),
       dh(TakeRows(placement, true, plan.batch, plan.units)),
       dc(TakeRows(placement, true, plan.batch, plan.units)),
       da(TakeRows(placement, plan.full_blocks > 0, plan.batch, plan.full_width)),

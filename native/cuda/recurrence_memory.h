@@ -44,9 +44,10 @@ struct RecurrenceCache {
 struct TeamMemory {
   TeamMemory(const RecurrencePlan& plan, Placement& placement);
 
+  static constexpr int kMostBlocks = 8192;  // of a grid
+
   float* states;    // what the blocks of a grid tell each other
-  uint32_t* flags;  // how far they are
-  size_t flag_bytes;
+  uint32_t* flags;  // [kMostBlocks]: how far they are
 };
 
 struct ForwardScratch {

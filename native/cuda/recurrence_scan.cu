@@ -1,7 +1,6 @@
-#include "cuda/recurrence_scan.h"
-
 #include "cuda/context.h"
 #include "cuda/launch.h"
+#include "cuda/recurrence_scan.h"
 
 namespace slim::cuda {
 namespace {
@@ -89,8 +88,8 @@ __global__ void __launch_bounds__(kThreads) ScanForwardKernel(ScanForwardOperand
   Times<kTurns> next_times = LoadTimes<kTurns>(walk, b, turns, kTurns, 1);
   Times<kTurns> later_times = LoadTimes<kTurns>(walk, b, turns, 2 * kTurns, 1);
   Times<kTurns> next_indices = LoadIndices(operands.products, first_position, next_times);
-  Products<kRead, kTurns> products = LoadProducts<kRead, kTurns>(
-      operands.products, units, j, first_position, LoadIndices(operands.products, first_position, times));
+  Products<kRead, kTurns> products = LoadProducts<kRead, kTurns>(operands.products, units, j, first_position,
+                                                                 LoadIndices(operands.products, first_position, times));
   float h = 0.0f, c = 0.0f;
   for (int first = 0; first < turns; first += kTurns) {
     const Products<kRead, kTurns> next_products =
@@ -209,8 +208,7 @@ __global__ void __launch_bounds__(kThreads) ScanBackwardKernel(ScanBackwardOpera
       for (int r = 0; r < kRead; ++r) kept[ReadBlock<kRead>(r)] = steps.values[i][r];
       const float h_before = steps.h_before[i];
       const BlockValues<float> values = ValuesAgain(cell, activations, unit, kept, h_before);
-      const BlockValues<float> da =
-          StepGradients(cell, activations, values, steps.c_before[i], dh + steps.dh[i], dc);
+      const BlockValues<float> da = StepGradients(cell, activations, values, steps.c_before[i], dh + steps.dh[i], dc);
       sums.Add(da, h_before);
       const int64_t position = b * walk.steps + times.at[i];
 #pragma unroll
@@ -248,7 +246,8 @@ bool IsTanhAndSigmoid(const CellPlan& cell) {
 }
 
 template <class Operands>
-void LaunchScan(const CudaContext& context, const RecurrencePlan& plan, void (*kernel)(Operands), const Operands& operands) {
+void LaunchScan(const CudaContext& context, const RecurrencePlan& plan, void (*kernel)(Operands),
+                const Operands& operands) {
   const int64_t blocks = (plan.batch * plan.units + kThreads - 1) / kThreads;
   Launch(kernel, LaunchShape{.grid = dim3(static_cast<unsigned>(blocks)), .block = dim3(kThreads)}, context.stream,
          operands);

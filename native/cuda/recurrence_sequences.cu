@@ -1,7 +1,6 @@
-#include "cuda/recurrence_sequences.h"
-
 #include "cuda/context.h"
 #include "cuda/launch.h"
+#include "cuda/recurrence_sequences.h"
 
 namespace slim::cuda {
 namespace {
@@ -61,9 +60,9 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-__global__ void __launch_bounds__(kThreads) GatherMaskedGradientsKernel(Walk walk, int64_t units, const uint8_t* mask,
-                                                                        StateRows<const float> doutput,
-                                                                        float* gathered) {
+__global__ void __launch_bounds__(kThreads)
+    GatherMaskedGradientsKernel(Walk walk, int64_t units, const uint8_t* mask, StateRows<const float> doutput,
+                                float* gathered) {
   const int64_t index = ThreadIndex();
   if (index >= walk.batch * units) return;
   const int64_t b = index / units, j = index % units;
@@ -121,9 +120,8 @@ void ClearMaskedRows(const CudaContext& context, const RecurrencePlan& plan, con
                      float* rows) {
   constexpr int64_t kMostBlocks = 4096;
   const int64_t blocks = plan.positions < kMostBlocks ? plan.positions : kMostBlocks;
-  Launch(ClearMaskedRowsKernel,
-         LaunchShape{.grid = dim3(static_cast<unsigned>(blocks)), .block = dim3(kThreads)}, context.stream,
-         plan.positions, width, mask, rows);
+  Launch(ClearMaskedRowsKernel, LaunchShape{.grid = dim3(static_cast<unsigned>(blocks)), .block = dim3(kThreads)},
+         context.stream, plan.positions, width, mask, rows);
 }
 
 }  // namespace slim::cuda

@@ -34,6 +34,7 @@ void GatherMaskedGradients(const CudaContext& context, const Walk& walk, int64_t
                            const StateRows<const float>& doutput, float* gathered);
 
 /// Zeros in the rows [B * T, width] of masked positions.
-void ClearMaskedRows(const CudaContext& context, const RecurrencePlan& plan, const uint8_t* mask, int64_t width, float* rows);
+void ClearMaskedRows(const CudaContext& context, const RecurrencePlan& plan, const uint8_t* mask, int64_t width,
+                     float* rows);
 
 }  // namespace slim::cuda

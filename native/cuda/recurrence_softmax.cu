@@ -1,8 +1,7 @@
-#include "cuda/recurrence_softmax.h"
-
 #include "cuda/context.h"
 #include "cuda/launch.h"
 #include "cuda/ptx.h"
+#include "cuda/recurrence_softmax.h"
 #include "cuda/recurrence_turn.h"
 
 namespace slim::cuda {

@@ -1,5 +1,3 @@
-#include "cuda/recurrence_team.h"
-
 #include <algorithm>
 #include <limits>
 
@@ -7,6 +5,7 @@
 #include "cuda/context.h"
 #include "cuda/launch.h"
 #include "cuda/memory_operations.h"
+#include "cuda/recurrence_team.h"
 #include "cuda/recurrence_team_lane.h"
 
 namespace slim::cuda {
@@ -21,10 +20,9 @@ struct Instance {
   bool dropout;        // a vector for each block
 };
 
-#define SLIM_INSTANCE(blocks, units, depth, dropout)                                    \
-  Instance{blocks<units, depth>::kGates,     blocks<units, depth>::kUnits,              \
-           blocks<units, depth>::kMostUnits, blocks<units, depth>::kMostWarps,          \
-           blocks<units, depth>::kMostSequences, dropout},
+#define SLIM_INSTANCE(blocks, units, depth, dropout)                                                                 \
+  Instance{blocks<units, depth>::kGates,     blocks<units, depth>::kUnits,         blocks<units, depth>::kMostUnits, \
+           blocks<units, depth>::kMostWarps, blocks<units, depth>::kMostSequences, dropout},
 constexpr Instance kInstances[] = {SLIM_TEAM_INSTANCES(SLIM_INSTANCE)};
 #undef SLIM_INSTANCE
 
@@ -88,7 +86,7 @@ int ResidentTeams(const CudaContext& context, const TeamChoice& choice, Kernel k
   int blocks = 0;
   Check(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel, choice.threads, choice.shared_bytes),
         "ask how many blocks are resident");
-  return blocks * context.device.multiprocessors / choice.blocks;
+  return std::min(blocks * context.device.multiprocessors, TeamMemory::kMostBlocks) / choice.blocks;
 }
 
 int ResidentTeams(const CudaContext& context, Pass pass, const TeamChoice& choice) {
@@ -113,7 +111,7 @@ TeamLaunch LaunchOf(const RecurrencePlan& plan, Pass pass, const TeamChoice& cho
 template <class Operands>
 void LaunchTeams(const CudaContext& context, const RecurrencePlan& plan, Pass pass, const TeamChoice& choice,
                  void (*kernel)(TeamLaunch, Operands), const Operands& operands, const TeamMemory& memory) {
-  if (choice.kind == TeamKind::kGrid) Zero(context, memory.flags, memory.flag_bytes);
+  if (choice.kind == TeamKind::kGrid) Zero(context, memory.flags, TeamMemory::kMostBlocks * sizeof(uint32_t));
   AllowSharedMemory(kernel, choice.shared_bytes);
   if (choice.kind == TeamKind::kCluster && choice.blocks > kPortableCluster) AllowLargeClusters(kernel);
   LaunchShape shape;
@@ -145,7 +143,8 @@ TeamChoice ChooseTeam(const CudaContext& context, const RecurrencePlan& plan, Pa
   const auto divide = [](int a, int b) { return (a + b - 1) / b; };
   const int fewest = divide(units, instance.warp_units * instance.most_warps);
   const int most = kind == TeamKind::kBlock ? 1 : kind == TeamKind::kCluster ? kLargestCluster : units;
-  if (blocks > most && kind != TeamKind::kGrid) return Refusal("a team has at most " + std::to_string(most) + " blocks");
+  if (blocks > most && kind != TeamKind::kGrid)
+    return Refusal("a team has at most " + std::to_string(most) + " blocks");
   if (fewest > most || (blocks > 0 && blocks < fewest)) {
     return Refusal("the weights take " + std::to_string(fewest) + " blocks or more");
   }

@@ -43,7 +43,6 @@ struct TeamLaunch {
   TeamShape team;
   int block_units;  // units of a block
   int tiles;        // of sequences
-
 };
 
 enum class Pass : uint8_t { kForward, kBackward };

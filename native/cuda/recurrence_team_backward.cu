@@ -50,7 +50,8 @@ __device__ inline BlockValues<float> BackwardStep(const CellPlan& cell, const Ba
 
 template <class Shape, bool kDropout>
 __global__ void __launch_bounds__(Shape::kMostThreads, 1)
-    TeamBackwardKernel(const __grid_constant__ TeamLaunch launch, const __grid_constant__ TeamBackwardOperands operands) {
+    TeamBackwardKernel(const __grid_constant__ TeamLaunch launch,
+                       const __grid_constant__ TeamBackwardOperands operands) {
   constexpr int kOutputs = kDropout ? Shape::kGates : 1;
   const Walk& walk = operands.walk;
   const CellPlan& cell = operands.cell;
@@ -77,7 +78,7 @@ __global__ void __launch_bounds__(Shape::kMostThreads, 1)
     float dh = sequence.there && !operands.doutput.sequences ? operands.doutput.At(walk, sequence.b, 0)[own.j] : 0.0f;
     float dc = 0.0f;
     for (int step = 0; step < steps; ++step) {
-      const int b = Anew(sequence.b), j = Anew(own.j), n = Anew(units);
+      const int b = store.Sequence(), j = store.Unit(), n = Anew(units);
       ReadStep(operands, b, n, j, next_time, step + 1, store);
       const int later_time = TimeOfStep(walk, sequence, step + 2);
 
@@ -112,9 +113,10 @@ __global__ void __launch_bounds__(Shape::kMostThreads, 1)
     }
     WaitCopies<0>();
     if (sequence.there) {
-      double* sums = SumsOf(operands, sequence.b, units);
-      store.FlushSums(sums, units, own.j);
-      ScaleSums(cell, operands.weights, sequence.b, sums, own.j);
+      const int b = store.Sequence(), j = store.Unit();
+      double* sums = SumsOf(operands, b, units);
+      store.FlushSums(sums, units, j);
+      ScaleSums(cell, operands.weights, b, sums, j);
     }
   }
 }

@@ -61,7 +61,7 @@ __global__ void __launch_bounds__(Shape::kMostThreads, 1)
     int next_row = RowOrNone(walk, operands.products, sequence.b, next_time);
     float c = 0.0f, h = 0.0f;
     for (int turn = 0; turn < steps; ++turn) {
-      const int b = Anew(sequence.b), j = Anew(own.j), n = Anew(units);
+      const int b = store.Sequence(), j = store.Unit(), n = Anew(units);
       ReadProducts(operands.products, n, next_row, j, turn + 1, store);
       next_row = RowOrNone(walk, operands.products, b, later_time);
       const int last_time = TimeOrNone(walk, sequence, turn + 3);
@@ -101,7 +101,7 @@ __global__ void __launch_bounds__(Shape::kMostThreads, 1)
       later_time = last_time;
     }
     WaitCopies<0>();
-    if (sequence.there && !operands.output.sequences) operands.output.At(walk, sequence.b, 0)[own.j] = h;
+    if (sequence.there && !operands.output.sequences) operands.output.At(walk, store.Sequence(), 0)[store.Unit()] = h;
   }
 }
 

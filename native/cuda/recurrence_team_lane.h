@@ -52,15 +52,6 @@ __device__ inline int TurnsOfTile(const TeamLaunch& launch, const Walk& walk, in
   return walk.Turns(walk.Sequence(static_cast<int64_t>(tile) * launch.team.sequences));
 }
 
-/// The value, of which the compiler knows nothing: addresses that depend on it are computed at each step instead of
-/// being kept in registers that the weights need.
-__device__ inline int Anew(int value) {
-#if defined(__CUDA_ARCH__)
-  asm volatile("" : "+r"(value));
-#endif
-  return value;
-}
-
 /// The block of the cell that the engine's block `g` is: itself, or the only one with a full product.
 template <class Shape>
 __device__ inline int CellBlock(const CellPlan& cell, int g) {
@@ -89,34 +80,49 @@ __device__ inline float OfEngineBlock(const CellPlan& cell, const BlockValues<fl
   return value;
 }
 
+/// The value, of which the compiler knows nothing: addresses that depend on it are computed at each step instead of
+/// being kept in registers that the weights need.
+__device__ inline int Anew(int value) {
+#if defined(__CUDA_ARCH__)
+  asm volatile("" : "+r"(value));
+#endif
+  return value;
+}
+
 /// What a lane keeps in shared memory because its registers are full of weights: the parameters of its unit, what it
 /// has read ahead, and in the backward pass sums of a few steps. Only the lane itself reads it.
 template <int kAhead_, int kSums_>
 class LaneStore {
  public:
   static constexpr int kAhead = kAhead_;  // values of a step that are read ahead
-  static constexpr int kFloats = 3 * kBlocks + kSums_ + 2 * kAhead;
+  static constexpr int kFloats = 3 * kBlocks + 2 + kSums_ + 2 * kAhead;
 
   __device__ LaneStore(const TeamLaunch& launch, const CellPlan& cell) : cell_(cell) {
     own_ = reinterpret_cast<float*>(SharedMemory<unsigned char>() + launch.team.SharedBytes()) + threadIdx.x;
   }
 
-  /// The parameters of unit j for a sequence. One after the other: it is seldom done, and registers are dear.
+  /// The unit, the sequence, and the unit's parameters for it. One after the other: it is seldom done, and registers
+  /// are dear.
   __device__ void Load(const UnitWeights& weights, int64_t sequence, int64_t j) {
+    *At(kUnitAt) = __int_as_float(static_cast<int>(j));
+    *At(kSequenceAt) = __int_as_float(static_cast<int>(sequence));
 #pragma unroll 1
     for (int k = 0; k < kBlocks; ++k) {
       *At(k) = LoadBias(cell_, AnyActivations(cell_), weights, j, k);
       *At(kBlocks + k) = LoadDiagonal(cell_, weights, sequence, j, k);
-      if (weights.factors != nullptr) *At(2 * kBlocks + k) = weights.factors[(sequence * kBlocks + k) * weights.units + j];
+      if (weights.factors != nullptr)
+        *At(2 * kBlocks + k) = weights.factors[(sequence * kBlocks + k) * weights.units + j];
     }
   }
   __device__ float Bias(int k) const { return cell_.bias[k] < 0 && !cell_.fixed[k] ? 0.0f : *At(k); }
   __device__ float Diagonal(int k) const { return cell_.diagonal[k] < 0 ? 0.0f : *At(kBlocks + k); }
+  __device__ int Unit() const { return Anew(__float_as_int(*At(kUnitAt))); }
+  __device__ int Sequence() const { return Anew(__float_as_int(*At(kSequenceAt))); }
   /// The factor of recurrent dropout of block k, where there is dropout.
   __device__ float Factor(int k) const { return *At(2 * kBlocks + k); }
 
-  /// Value i of the step is on its way, or is 0 where `from` is null. Steps are read one ahead: ReadAhead for step s + 1
-  /// ends with CommitCopies; after WaitCopies<1> those of step s are there.
+  /// Value i of the step is on its way, or is 0 where `from` is null. Steps are read one ahead: ReadAhead for step s +
+  /// 1 ends with CommitCopies; after WaitCopies<1> those of step s are there.
   __device__ void ReadAhead(int step, int i, const float* from) {
     float* to = At(AheadSlot(step, i));
     if (from == nullptr) {
@@ -151,7 +157,7 @@ class LaneStore {
   }
 
  private:
-  static constexpr int kSumsAt = 3 * kBlocks;
+  static constexpr int kUnitAt = 3 * kBlocks, kSequenceAt = kUnitAt + 1, kSumsAt = kUnitAt + 2;
 
   __device__ static int AheadSlot(int step, int i) { return kSumsAt + kSums_ + (step & 1) * kAhead + i; }
   __device__ float* At(int i) const { return own_ + static_cast<unsigned>(i) * blockDim.x; }
@@ -160,7 +166,7 @@ class LaneStore {
   float* own_;
 };
 
-using ForwardStore = LaneStore<kBlocks, 0>;                // the blocks' input products
+using ForwardStore = LaneStore<kBlocks, 0>;                 // the blocks' input products
 using BackwardStore = LaneStore<kBlocks + 3, 2 * kBlocks>;  // the blocks' values, c and h before, dh
 
 /// The weights that a lane multiplies: of the warp's units and the lane's elements of the depth. `unit_stride` and

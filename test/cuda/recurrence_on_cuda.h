@@ -73,8 +73,7 @@ class DeviceProblem {
   }
   void Backward() {
     bench_->RecurrenceBackward(problem_.shape, problem_.batch, input_, mask_, weights_,
-                               {dh_, static_cast<int64_t>(stride_)}, cache_, gradients_, dinput_,
-                               backward_scratch_);
+                               {dh_, static_cast<int64_t>(stride_)}, cache_, gradients_, dinput_, backward_scratch_);
   }
 
   Solution Result() {
