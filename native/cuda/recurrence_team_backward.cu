@@ -7,8 +7,8 @@ namespace {
 constexpr int kCellBefore = kBlocks, kStateBefore = kBlocks + 1, kOutputGradient = kBlocks + 2;
 
 // The time of step `step` of the walk back, which begins at a sequence's last turn; -1 where it has none.
-__device__ inline int TimeOfStep(const Walk& walk, const TeamSequence& sequence, int step) {
-  return step < sequence.turns ? walk.Time(sequence.b, sequence.turns - 1 - step) : -1;
+__device__ inline int TimeOfStep(const Walk& walk, int b, int turns, int step) {
+  return step < turns ? walk.Time(b, turns - 1 - step) : -1;
 }
 
 __device__ inline void ReadStep(const TeamBackwardOperands& operands, int b, int64_t units, int j, int time, int step,
@@ -72,15 +72,15 @@ __global__ void __launch_bounds__(Shape::kMostThreads, 1)
     store.Load(operands.weights, sequence.b, own.j);
     store.ClearShortSums();
     if (sequence.there) ClearSums(cell, SumsOf(operands, sequence.b, units), units, own.j);
-    int time = TimeOfStep(walk, sequence, 0);
-    int next_time = TimeOfStep(walk, sequence, 1);
+    int time = TimeOfStep(walk, sequence.b, sequence.turns, 0);
+    int next_time = TimeOfStep(walk, sequence.b, sequence.turns, 1);
     ReadStep(operands, sequence.b, units, own.j, time, 0, store);
     float dh = sequence.there && !operands.doutput.sequences ? operands.doutput.At(walk, sequence.b, 0)[own.j] : 0.0f;
     float dc = 0.0f;
     for (int step = 0; step < steps; ++step) {
       const int b = store.Sequence(), j = store.Unit(), n = Anew(units);
       ReadStep(operands, b, n, j, next_time, step + 1, store);
-      const int later_time = TimeOfStep(walk, sequence, step + 2);
+      const int later_time = TimeOfStep(walk, b, sequence.turns, step + 2);
 
       if (step > 0) {
         float recurrent[kOutputs] = {};

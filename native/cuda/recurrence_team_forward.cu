@@ -3,8 +3,8 @@
 namespace slim::cuda {
 namespace {
 
-__device__ inline int TimeOrNone(const Walk& walk, const TeamSequence& sequence, int turn) {
-  return turn < sequence.turns ? walk.Time(sequence.b, turn) : -1;
+__device__ inline int TimeOrNone(const Walk& walk, int b, int turns, int turn) {
+  return turn < turns ? walk.Time(b, turn) : -1;
 }
 
 // The row of input products at a time, -1 where there is none.
@@ -54,9 +54,9 @@ __global__ void __launch_bounds__(Shape::kMostThreads, 1)
     const TeamSequence sequence = TeamSequence::Of(launch, own, walk, tile);
     const int steps = TurnsOfTile(launch, walk, tile);
     store.Load(operands.weights, sequence.b, own.j);
-    int time = TimeOrNone(walk, sequence, 0);
-    int next_time = TimeOrNone(walk, sequence, 1);
-    int later_time = TimeOrNone(walk, sequence, 2);
+    int time = TimeOrNone(walk, sequence.b, sequence.turns, 0);
+    int next_time = TimeOrNone(walk, sequence.b, sequence.turns, 1);
+    int later_time = TimeOrNone(walk, sequence.b, sequence.turns, 2);
     ReadProducts(operands.products, units, RowOrNone(walk, operands.products, sequence.b, time), own.j, 0, store);
     int next_row = RowOrNone(walk, operands.products, sequence.b, next_time);
     float c = 0.0f, h = 0.0f;
@@ -64,7 +64,7 @@ __global__ void __launch_bounds__(Shape::kMostThreads, 1)
       const int b = store.Sequence(), j = store.Unit(), n = Anew(units);
       ReadProducts(operands.products, n, next_row, j, turn + 1, store);
       next_row = RowOrNone(walk, operands.products, b, later_time);
-      const int last_time = TimeOrNone(walk, sequence, turn + 3);
+      const int last_time = TimeOrNone(walk, b, sequence.turns, turn + 3);
 
       float recurrent[Shape::kGates] = {};
       if (turn > 0) {
