@@ -28,11 +28,22 @@ struct CellPlan {
   __host__ __device__ int DiagonalSum(int block) const { return bias_blocks + diagonal[block]; }
 };
 
-/// The usual pair of activations, known to the compiler.
+/// The usual pair of activations, known to the compiler, and by the units for exponentials and reciprocals: a few
+/// instructions where the library's functions take forty. Off by less than 1e-6 of the value.
 struct TanhAndSigmoid {
   __device__ explicit TanhAndSigmoid(const CellPlan&) {}
-  __device__ float State(float x) const { return Activate(Activation::kTanh, x); }
-  __device__ float Gate(float x) const { return Activate(Activation::kSigmoid, x); }
+  __device__ float State(float x) const {
+    // Near zero the quotient cancels: there the terms of tanh's series up to the eleventh power.
+    const float square = x * x;
+    float series = -1382.0f / 155925.0f;
+    series = series * square + 62.0f / 2835.0f;
+    series = series * square - 17.0f / 315.0f;
+    series = series * square + 2.0f / 15.0f;
+    series = series * square - 1.0f / 3.0f;
+    const float quotient = 1.0f - __fdividef(2.0f, 1.0f + __expf(2.0f * x));
+    return square < 0.09f ? x + x * square * series : quotient;
+  }
+  __device__ float Gate(float x) const { return __fdividef(1.0f, 1.0f + __expf(-x)); }
   __device__ float StateSlope(float y) const { return ActivationSlope(Activation::kTanh, y); }
   __device__ float GateSlope(float y) const { return ActivationSlope(Activation::kSigmoid, y); }
 };

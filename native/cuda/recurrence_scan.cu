@@ -1,3 +1,5 @@
+#include <type_traits>
+
 #include "cuda/context.h"
 #include "cuda/launch.h"
 #include "cuda/recurrence_scan.h"
@@ -14,9 +16,12 @@ __device__ constexpr int ReadBlock(int i) {
   return kRead == 1 ? static_cast<int>(kCandidate) : i;
 }
 
-// Turns of a stretch. Reading runs one stretch ahead of the computation, what it needs to know two and three.
-template <int kRead>
-constexpr int kStretch = kRead == 1 ? 8 : 4;
+// Turns of a stretch. Reading runs one stretch ahead of the computation, what it needs to know two and three. Where
+// every activation is a choice among all, longer stretches would be more instructions than their cache holds.
+template <class Activations, int kRead>
+constexpr int kStretch = std::is_same_v<Activations, AnyActivations> ? 2
+                         : kRead == 1                                ? 8
+                                                                     : 4;
 
 // The turns [first, first + kStretch) of a walk forwards, or those down from `first` of a walk back.
 template <int kTurns>
@@ -71,7 +76,7 @@ __device__ inline Products<kRead, kTurns> LoadProducts(const InputProducts& prod
 
 template <class Activations, int kRead>
 __global__ void __launch_bounds__(kThreads) ScanForwardKernel(ScanForwardOperands operands) {
-  constexpr int kTurns = kStretch<kRead>;
+  constexpr int kTurns = kStretch<Activations, kRead>;
   const Walk& walk = operands.walk;
   const CellPlan& cell = operands.cell;
   const KeptRows& kept = operands.kept;
@@ -177,7 +182,7 @@ __device__ inline KeptSteps<kRead, kTurns> LoadSteps(const ScanBackwardOperands&
 
 template <class Activations, int kRead>
 __global__ void __launch_bounds__(kThreads) ScanBackwardKernel(ScanBackwardOperands operands) {
-  constexpr int kTurns = kStretch<kRead>;
+  constexpr int kTurns = kStretch<Activations, kRead>;
   const Walk& walk = operands.walk;
   const CellPlan& cell = operands.cell;
   const int64_t units = operands.weights.units;
