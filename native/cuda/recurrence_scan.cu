@@ -52,19 +52,30 @@ __device__ inline Times<kTurns> LoadIndices(const InputProducts& products, int64
   return indices;
 }
 
+// One column of a sequence's rows by time, so that a turn's address is one multiply-add.
+template <class Float>
+struct Column {
+  Float* first;
+  int stride;
+
+  __device__ Column(Float* rows, int64_t first_row, int64_t row_stride, int64_t column)
+      : first(rows == nullptr ? nullptr : rows + first_row * row_stride + column),
+        stride(static_cast<int>(row_stride)) {}
+  __device__ Float* At(int row) const { return first + static_cast<int64_t>(row) * stride; }
+};
+
 template <int kRead, int kTurns>
 struct Products {
   float at[kTurns][kRead];
 };
 
 template <int kRead, int kTurns>
-__device__ inline Products<kRead, kTurns> LoadProducts(const InputProducts& products, int64_t units, int64_t j,
-                                                       int64_t first_position, const Times<kTurns>& indices) {
+__device__ inline Products<kRead, kTurns> LoadProducts(const InputProducts& products, const Column<const float>& column,
+                                                       int units, const Times<kTurns>& indices) {
   Products<kRead, kTurns> loaded;
-  const int64_t first = products.index == nullptr ? first_position : 0;
 #pragma unroll
   for (int i = 0; i < kTurns; ++i) {
-    const float* row = products.rows + (first + indices.at[i]) * products.width + j;
+    const float* row = column.At(indices.at[i]);
 #pragma unroll
     for (int r = 0; r < kRead; ++r) {
       const int place = products.place[ReadBlock<kRead>(r)];
@@ -80,7 +91,7 @@ __global__ void __launch_bounds__(kThreads) ScanForwardKernel(ScanForwardOperand
   const Walk& walk = operands.walk;
   const CellPlan& cell = operands.cell;
   const KeptRows& kept = operands.kept;
-  const int64_t units = operands.weights.units;
+  const int units = static_cast<int>(operands.weights.units);
   const int64_t index = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   if (index >= walk.batch * units) return;
   const int64_t b = walk.Sequence(index / units), j = index % units;
@@ -89,16 +100,24 @@ __global__ void __launch_bounds__(kThreads) ScanForwardKernel(ScanForwardOperand
   const Activations activations(cell);
   const Unit unit = LoadUnit(cell, activations, operands.weights, b, j);
 
+  const Column<const float> column(operands.products.rows, operands.products.index == nullptr ? first_position : 0,
+                                   operands.products.width, j);
+  const Column<float> kept_values(kept.values, first_position, kept.width, j);
+  const Column<float> c_before(kept.c_before, first_position, units, j),
+      h_before(kept.h_before, first_position, units, j);
+  const Column<float> output(operands.output.rows, operands.output.sequences ? first_position : b,
+                             operands.output.stride, j);
+
   Times<kTurns> times = LoadTimes<kTurns>(walk, b, turns, 0, 1);
   Times<kTurns> next_times = LoadTimes<kTurns>(walk, b, turns, kTurns, 1);
   Times<kTurns> later_times = LoadTimes<kTurns>(walk, b, turns, 2 * kTurns, 1);
   Times<kTurns> next_indices = LoadIndices(operands.products, first_position, next_times);
-  Products<kRead, kTurns> products = LoadProducts<kRead, kTurns>(operands.products, units, j, first_position,
+  Products<kRead, kTurns> products = LoadProducts<kRead, kTurns>(operands.products, column, units,
                                                                  LoadIndices(operands.products, first_position, times));
   float h = 0.0f, c = 0.0f;
   for (int first = 0; first < turns; first += kTurns) {
     const Products<kRead, kTurns> next_products =
-        LoadProducts<kRead, kTurns>(operands.products, units, j, first_position, next_indices);
+        LoadProducts<kRead, kTurns>(operands.products, column, units, next_indices);
     const Times<kTurns> later_indices = LoadIndices(operands.products, first_position, later_times);
     const Times<kTurns> last_times = LoadTimes<kTurns>(walk, b, turns, first + 3 * kTurns, 1);
 #pragma unroll
@@ -108,19 +127,18 @@ __global__ void __launch_bounds__(kThreads) ScanForwardKernel(ScanForwardOperand
 #pragma unroll
       for (int r = 0; r < kRead; ++r) sums[ReadBlock<kRead>(r)] = products.at[i][r];
       const BlockValues<float> values = ValuesOf(cell, activations, unit, sums, h);
-      const int64_t position = first_position + times.at[i];
       if (kept.KeepsStates()) {
-        kept.SetStates(position, units, j, c, h);
+        *c_before.At(times.at[i]) = c;
+        if (kept.h_before != nullptr) *h_before.At(times.at[i]) = h;
 #pragma unroll
         for (int r = 0; r < kRead; ++r) {
           const int block = ReadBlock<kRead>(r);
-          if (cell.kept[block] < 0) continue;
-          kept.values[position * kept.width + cell.kept[block] * units + j] = values[block];
+          if (cell.kept[block] >= 0) kept_values.At(times.at[i])[cell.kept[block] * units] = values[block];
         }
       }
       c = NextState(values, c);
       h = Output(values, activations.State(c));
-      if (operands.output.sequences) operands.output.At(walk, b, times.at[i])[j] = h;
+      if (operands.output.sequences) *output.At(operands.output.Row(walk, times.at[i])) = h;
     }
     products = next_products;
     times = next_times;
@@ -128,7 +146,7 @@ __global__ void __launch_bounds__(kThreads) ScanForwardKernel(ScanForwardOperand
     later_times = last_times;
     next_indices = later_indices;
   }
-  if (!operands.output.sequences) operands.output.At(walk, b, 0)[j] = h;
+  if (!operands.output.sequences) *output.first = h;
 }
 
 // Sums of a few steps in registers.
@@ -157,24 +175,28 @@ struct KeptSteps {
   float c_before[kTurns], h_before[kTurns], dh[kTurns];
 };
 
+// The columns that a thread walks back.
+struct KeptColumns {
+  Column<float> values;
+  Column<const float> c_before, h_before, doutput;
+};
+
 template <int kRead, int kTurns>
-__device__ inline KeptSteps<kRead, kTurns> LoadSteps(const ScanBackwardOperands& operands, int64_t b, int64_t j,
-                                                     const Times<kTurns>& times) {
+__device__ inline KeptSteps<kRead, kTurns> LoadSteps(const ScanBackwardOperands& operands, const KeptColumns& columns,
+                                                     int units, const Times<kTurns>& times) {
   KeptSteps<kRead, kTurns> steps;
-  const Walk& walk = operands.walk;
-  const KeptRows& kept = operands.kept;
-  const int64_t units = operands.weights.units;
+  const StateRows<const float>& doutput = operands.doutput;
 #pragma unroll
   for (int i = 0; i < kTurns; ++i) {
-    const bool there = times.at[i] >= 0;
-    const int64_t position = b * walk.steps + times.at[i];
-    steps.c_before[i] = there ? kept.c_before[position * units + j] : 0.0f;
-    steps.h_before[i] = there && kept.h_before != nullptr ? kept.h_before[position * units + j] : 0.0f;
-    steps.dh[i] = there && operands.doutput.sequences ? operands.doutput.At(walk, b, times.at[i])[j] : 0.0f;
+    const int time = times.at[i];
+    const bool there = time >= 0;
+    steps.c_before[i] = there ? *columns.c_before.At(time) : 0.0f;
+    steps.h_before[i] = there && columns.h_before.first != nullptr ? *columns.h_before.At(time) : 0.0f;
+    steps.dh[i] = there && doutput.sequences ? *columns.doutput.At(doutput.Row(operands.walk, time)) : 0.0f;
 #pragma unroll
     for (int r = 0; r < kRead; ++r) {
       const int place = operands.cell.kept[ReadBlock<kRead>(r)];
-      steps.values[i][r] = there && place >= 0 ? kept.values[position * operands.kept.width + place * units + j] : 0.0f;
+      steps.values[i][r] = there && place >= 0 ? columns.values.At(time)[place * units] : 0.0f;
     }
   }
   return steps;
@@ -185,7 +207,7 @@ __global__ void __launch_bounds__(kThreads) ScanBackwardKernel(ScanBackwardOpera
   constexpr int kTurns = kStretch<Activations, kRead>;
   const Walk& walk = operands.walk;
   const CellPlan& cell = operands.cell;
-  const int64_t units = operands.weights.units;
+  const int units = static_cast<int>(operands.weights.units);
   const int64_t index = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   if (index >= walk.batch * units) return;
   const int64_t b = walk.Sequence(index / units), j = index % units;
@@ -193,17 +215,24 @@ __global__ void __launch_bounds__(kThreads) ScanBackwardKernel(ScanBackwardOpera
   const Activations activations(cell);
   const Unit unit = LoadUnit(cell, activations, operands.weights, b, j);
 
+  const int64_t first_position = b * walk.steps;
+  const KeptColumns columns = {
+      {operands.kept.values, first_position, operands.kept.width, j},
+      {operands.kept.c_before, first_position, units, j},
+      {operands.kept.h_before, first_position, units, j},
+      {operands.doutput.rows, operands.doutput.sequences ? first_position : b, operands.doutput.stride, j}};
+
   const int last = turns - 1;
   Times<kTurns> times = LoadTimes<kTurns>(walk, b, turns, last, -1);
   Times<kTurns> next_times = LoadTimes<kTurns>(walk, b, turns, last - kTurns, -1);
-  KeptSteps<kRead, kTurns> steps = LoadSteps<kRead, kTurns>(operands, b, j, times);
-  float dh = operands.doutput.sequences ? 0.0f : operands.doutput.At(walk, b, 0)[j];
+  KeptSteps<kRead, kTurns> steps = LoadSteps<kRead, kTurns>(operands, columns, units, times);
+  float dh = operands.doutput.sequences ? 0.0f : *columns.doutput.first;
   float dc = 0.0f;
   double* memory = operands.sums + b * operands.sum_blocks * units;
   ClearSums(cell, memory, units, j);
   ShortSums sums;
   for (int first = last; first >= 0; first -= kTurns) {
-    const KeptSteps<kRead, kTurns> next_steps = LoadSteps<kRead, kTurns>(operands, b, j, next_times);
+    const KeptSteps<kRead, kTurns> next_steps = LoadSteps<kRead, kTurns>(operands, columns, units, next_times);
     const Times<kTurns> later_times = LoadTimes<kTurns>(walk, b, turns, first - 2 * kTurns, -1);
 #pragma unroll
     for (int i = 0; i < kTurns; ++i) {
@@ -215,12 +244,10 @@ __global__ void __launch_bounds__(kThreads) ScanBackwardKernel(ScanBackwardOpera
       const BlockValues<float> values = ValuesAgain(cell, activations, unit, kept, h_before);
       const BlockValues<float> da = StepGradients(cell, activations, values, steps.c_before[i], dh + steps.dh[i], dc);
       sums.Add(da, h_before);
-      const int64_t position = b * walk.steps + times.at[i];
 #pragma unroll
       for (int r = 0; r < kRead; ++r) {
         const int block = ReadBlock<kRead>(r);
-        if (cell.kept[block] < 0) continue;
-        operands.kept.values[position * operands.kept.width + cell.kept[block] * units + j] = da[block];
+        if (cell.kept[block] >= 0) columns.values.At(times.at[i])[cell.kept[block] * units] = da[block];
       }
       dh = 0.0f;
 #pragma unroll

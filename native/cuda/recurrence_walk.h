@@ -53,10 +53,12 @@ struct StateRows {
   bool sequences;
   bool by_turn;  // of a walk backwards without align_output: row 0 is the first turn's, were nothing masked
 
+  /// Of a sequence's rows, with sequences.
+  __device__ int Row(const Walk& walk, int time) const {
+    return by_turn ? static_cast<int>(walk.steps) - 1 - time : time;
+  }
   __device__ Float* At(const Walk& walk, int64_t b, int time) const {
-    if (!sequences) return rows + b * stride;
-    const int64_t row = by_turn ? walk.steps - 1 - time : time;
-    return rows + (b * walk.steps + row) * stride;
+    return rows + (sequences ? b * walk.steps + Row(walk, time) : b) * stride;
   }
 };
 
