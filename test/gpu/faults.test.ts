@@ -8,9 +8,8 @@ import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { DeviceError, type Layer, layers, OutOfMemoryError, sequential } from '../../src/index.js';
-import { loadNative } from '../../src/native.js';
 import { weightBytes } from '../model/toy.js';
-import { classifier, compiled, describeOnGpu, GPU, tokenRows } from './gpu.js';
+import { classifier, compiled, describeOnGpu, GPU, gpuFacts, tokenRows } from './gpu.js';
 
 const STEPS = 16;
 const { x, y } = tokenRows(64, STEPS, 50, 4);
@@ -20,14 +19,7 @@ afterEach(() => {
   vi.unstubAllEnvs();
 });
 
-/** Bytes of the GPU's memory. */
-function memory(): number {
-  return (
-    loadNative()
-      .cuda()
-      .devices.find(({ index }) => `cuda:${index}` === GPU)?.memory ?? 0
-  );
-}
+const memory = gpuFacts()?.memory ?? 0;
 
 const LONG = 512;
 const WIDE = 1024;
@@ -50,7 +42,7 @@ function wideRows(bytes: number) {
 
 describeOnGpu('a model that meets the end of the memory', () => {
   it('says with sizes what could not be had, gives the memory back and stays usable', async () => {
-    const { x: much, rows } = wideRows(1.5 * memory());
+    const { x: much, rows } = wideRows(1.5 * memory);
     using model = sequential(wide(), { inputShape: [LONG], device: GPU, seed: 1 });
     for (let attempt = 0; attempt < 3; attempt++) {
       const refused = model.predict(much, { batchSize: rows });
@@ -66,7 +58,7 @@ describeOnGpu('a model that meets the end of the memory', () => {
   });
 
   it('memory comes back from models that are disposed of', async () => {
-    const { x: part, rows } = wideRows(0.15 * memory());
+    const { x: part, rows } = wideRows(0.15 * memory);
     for (let i = 0; i < 12; i++) {
       using model = sequential(wide(), { inputShape: [LONG], device: GPU, seed: 1 });
       expect((await model.predict(part, { batchSize: rows })).shape).toEqual([rows, 4]);

@@ -2,7 +2,7 @@
 
 import { afterEach, expect, it, vi } from 'vitest';
 import { InvalidArgumentError, variants } from '../../src/index.js';
-import { apart, classifier, compiled, describeOnGpu, GPU, onBoth, tokenRows } from './gpu.js';
+import { apart, classifier, compiled, describeOnGpu, GPU, gpuFacts, onBoth, tokenRows } from './gpu.js';
 
 const STEPS = 60;
 const SCANS = ['LSTM10', 'LSTM11', 'LSTM_C6'];
@@ -12,20 +12,29 @@ afterEach(() => {
   vi.unstubAllEnvs();
 });
 
-// A number is the blocks of a team.
+/** Units that a kernel serves, of any variant; a number is the blocks of a team. */
+const teams = {
+  block: [20, 40],
+  'cluster:2': [40],
+  cluster: [60, 128],
+  'grid:3': [40],
+  grid: [130, 256],
+  graph: [40, 130],
+};
+const scans = { scan: [40, 130], graph: [40, 130] };
+
+const hasClusters = Number(gpuFacts()?.computeCapability ?? 0) >= 9;
+
 const cases = Object.keys(variants).flatMap((variant) =>
-  (SCANS.includes(variant) ? ['scan', 'graph'] : ['block', 'cluster:2', 'cluster:4', 'grid:3', 'grid:8', 'graph']).map(
-    (kernel) => [variant, kernel] as const,
-  ),
+  Object.entries(SCANS.includes(variant) ? scans : teams)
+    .filter(([kernel]) => hasClusters || !kernel.startsWith('cluster'))
+    .map(([kernel, sizes]) => [variant, kernel, sizes] as const),
 );
 
-/** One block holds the weights of few units only. */
-const unitsOf = (kernel: string) => (kernel === 'block' ? [20, 40] : [40, 130]);
-
 describeOnGpu('a forced kernel', () => {
-  it.each(cases)('%s by %s is as the CPU has it, with the same bits each time', async (variant, kernel) => {
+  it.each(cases)('%s by %s is as the CPU has it, with the same bits each time', async (variant, kernel, sizes) => {
     vi.stubEnv('SLIM_LSTM_KERNEL', kernel);
-    for (const units of unitsOf(kernel)) {
+    for (const units of sizes) {
       const [cpu, [first, ...others]] = await onBoth(
         (device) => compiled(classifier(variant, { units, inputSize: 33 }), { steps: STEPS, device }),
         async (model) => {
@@ -41,7 +50,7 @@ describeOnGpu('a forced kernel', () => {
     }
   });
 
-  it.each([...Object.keys(variants)])('%s: the own choice serves 16 to 512 units', async (variant) => {
+  it.each(Object.keys(variants))('%s: the own choice serves 16 to 512 units', async (variant) => {
     for (const units of [16, 128, 129, 256, 512]) {
       const [cpu, gpu] = await onBoth(
         (device) => compiled(classifier(variant, { units, inputSize: 40 }), { steps: STEPS, device }),

@@ -10,7 +10,7 @@ const TOLERANCE = 1e-5;
 const networks: [name: string, steps: number, layers: (variant: string) => Layer[]][] = [
   ['a layer behind an embedding', 21, (variant) => classifier(variant)],
   ['stacked layers in both directions with dropout', 13, stack],
-  ['convolutions before a layer in both directions', 200, convolutions],
+  ['convolutions before a layer in both directions', 400, convolutions],
 ];
 
 describeOnGpu.each(networks)('%s', (_, steps, layersOf) => {
@@ -61,11 +61,11 @@ describeOnGpu('steps of training', () => {
     const [cpu, gpu] = await onBoth(
       (device) => compiled(classifier('LSTM3', { units: 32 }), { steps, optimizer: 'adam', device }),
       async (model) => {
-        const { history } = await model.fit(data.x, data.y, { epochs: 6, batchSize: 32, verbose: 0 });
+        const { history } = await model.fit(data.x, data.y, { epochs: 12, batchSize: 32, verbose: 0 });
         return history.loss as readonly number[];
       },
     );
     expect(gpu.at(-1)).toBeLessThan((gpu[0] as number) / 2);
-    expect(gpu.at(-1)).toBeCloseTo(cpu.at(-1) as number, 2);
+    expect(gpu.at(-1)).toBeCloseTo(cpu.at(-1) as number, 1);
   });
 });

@@ -33,7 +33,7 @@ describeOnGpu('training', () => {
   it.each([
     ['a layer', () => classifier('LSTM', { dropout: 0.3 }), STEPS],
     ['a stack', () => stack('LSTM5'), STEPS],
-    ['convolutions', () => convolutions('LSTM3'), 150],
+    ['convolutions', () => convolutions('LSTM3'), 400],
   ])('%s: the same seed gives the same bits, another one others', async (_, layersOf, steps) => {
     const data = tokenRows(96, steps, 50, 4);
     const results = [];

@@ -66,7 +66,8 @@ export async function test(steps, { gpu }) {
     }
   }
   // Without a GPU these skip their tests themselves, by name.
-  for (const file of filesIn('test/gpu')) await vitest(steps, file);
+  const expected = gpu === null ? {} : { SLIM_LSTM_EXPECT_GPU: '1' };
+  for (const file of filesIn('test/gpu')) await vitest(steps, file, expected);
   // What the oracle says of every layer, loss and optimizer, with the GPU in place of the CPU.
   for (const file of filesIn('test/operations')) {
     if (gpu === null) steps.skip(`${file} on the GPU`, 'there is no GPU');
