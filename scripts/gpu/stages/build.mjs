@@ -24,7 +24,8 @@ export async function build(steps, facts) {
   const env = nvcc === undefined ? {} : { CUDACXX: nvcc.path };
   const generator = outputOf('ninja', ['--version']) === undefined ? [] : ['-G', 'Ninja'];
   const require = createRequire(join(root, 'package.json'));
-  const headersOf = (name) => resolve(root, require(name).include_dir);
+  // Where they name it relatively, it is to the folder of this process.
+  const headersOf = (name) => resolve(require(name).include_dir);
   const configured = await steps.run(
     'configure',
     'cmake',

@@ -20,20 +20,19 @@ const FOUND = 86;
 
 export async function sanitize(steps, { gpu, sanitizer }) {
   const missing = gpu === null ? 'there is no GPU' : sanitizer === null ? 'compute-sanitizer was not found' : undefined;
-  if (missing === undefined && !existsSync(TESTS)) {
+  if (missing !== undefined) {
+    steps.skip(TOOLS.map(({ tool }) => tool).join(', '), missing);
+    return;
+  }
+  if (!existsSync(TESTS)) {
     steps.failed('all tools', 'the tests were not built');
     return;
   }
   for (const { tool, seconds, arguments: more } of TOOLS) {
     for (const suite of nativeSuites()) {
-      const name = `${tool} of test/cuda/${suite}`;
-      if (missing !== undefined) {
-        steps.skip(name, missing);
-        continue;
-      }
       const tests = [TESTS, `--suite=${suite}`, ...(suite in SMALLER ? [SMALLER[suite]] : [])];
       const tools = ['--tool', tool, `--error-exitcode=${FOUND}`, '--print-limit=20', ...more];
-      await steps.run(name, sanitizer, [...tools, ...tests], {
+      await steps.run(`${tool} of test/cuda/${suite}`, sanitizer, [...tools, ...tests], {
         seconds,
         // Once: the tool slows each run by two orders of magnitude.
         env: { SLIM_LSTM_TEST_RUNS: '1' },

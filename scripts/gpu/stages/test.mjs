@@ -9,6 +9,7 @@ import { TESTS } from './build.mjs';
 
 const SUITE_SECONDS = 120;
 const FILE_SECONDS = 180;
+const NO_GPU = 'there is no GPU';
 
 /** The suites of test/cuda; those of the recurrence last, as they take the most risk. */
 export function nativeSuites() {
@@ -55,22 +56,26 @@ export async function test(steps, { gpu }) {
     return;
   }
   await steps.run('doctor', process.execPath, ['dist/cli/main.js', 'doctor'], { seconds: 60 });
-  for (const suite of nativeSuites()) {
-    if (gpu === null) steps.skip(`test/cuda/${suite}`, 'there is no GPU');
-    else if (!existsSync(TESTS)) steps.failed(`test/cuda/${suite}`, 'it was not built');
-    else {
-      await steps.run(`test/cuda/${suite}`, TESTS, [`--suite=${suite}`], {
-        seconds: SUITE_SECONDS,
-        counts: countsOfSuite,
-      });
-    }
-  }
+  await runNativeSuites(steps, gpu);
   // Without a GPU these skip their tests themselves, by name.
   const expected = gpu === null ? {} : { SLIM_LSTM_EXPECT_GPU: '1' };
   for (const file of filesIn('test/gpu')) await vitest(steps, file, expected);
+  if (gpu === null) {
+    steps.skip('test/operations on the GPU', NO_GPU);
+    return;
+  }
   // What the oracle says of every layer, loss and optimizer, with the GPU in place of the CPU.
-  for (const file of filesIn('test/operations')) {
-    if (gpu === null) steps.skip(`${file} on the GPU`, 'there is no GPU');
-    else await vitest(steps, file, { SLIM_LSTM_TEST_DEVICE: 'cuda' });
+  for (const file of filesIn('test/operations')) await vitest(steps, file, { SLIM_LSTM_TEST_DEVICE: 'cuda' });
+}
+
+async function runNativeSuites(steps, gpu) {
+  const suites = nativeSuites();
+  if (gpu === null) steps.skip(`the ${suites.length} suites of test/cuda`, NO_GPU);
+  else if (!existsSync(TESTS)) steps.failed('test/cuda', 'it was not built');
+  else {
+    for (const suite of suites) {
+      const limits = { seconds: SUITE_SECONDS, counts: countsOfSuite };
+      await steps.run(`test/cuda/${suite}`, TESTS, [`--suite=${suite}`], limits);
+    }
   }
 }
