@@ -9,8 +9,9 @@ import { factLines } from './machine.mjs';
 
 /** Bytes of a step's output that are kept for whoever reads its outcome. */
 const KEPT = 1 << 22;
-/** Lines of a failed step's output that the summary shows. */
+/** Lines of a failed step's output that are shown, and characters of each. */
 const LINES_SHOWN = 12;
+const LONGEST_LINE = 240;
 /** A step is not begun for less, in seconds. */
 const LEAST_SECONDS = 3;
 
@@ -141,7 +142,7 @@ export class Steps {
     const words = `${outcome.padEnd(9)} ${name} (${seconds.toFixed(1)} s${cases})${detail === '' ? '' : `: ${detail}`}`;
     console.log(words);
     this.#log.write(`${words}\n`);
-    if (failed > 0) for (const line of lastLines(result.output)) console.log(`    ${line}`);
+    if (failed > 0) for (const line of tellingLines(result.output)) console.log(`    ${line}`);
     this.write('summary.json', `${JSON.stringify(this.#record(), null, 1)}\n`);
     this.write('summary.md', `${this.#summary().join('\n')}\n`);
     return result;
@@ -151,7 +152,7 @@ export class Steps {
     const steps = this.#results.map(({ output, failed, ...rest }) => ({
       ...rest,
       failed,
-      ...(failed > 0 ? { lastLines: lastLines(output) } : {}),
+      ...(failed > 0 ? { tellingLines: tellingLines(output) } : {}),
     }));
     return { date: new Date().toISOString(), machine: this.#facts, seconds: (Date.now() - this.#begun) / 1000, steps };
   }
@@ -197,6 +198,13 @@ function statusInWords(status, timedOut, limit) {
   return typeof status === 'number' ? `exit status ${status}` : `ended by ${status}`;
 }
 
-function lastLines(output) {
-  return output.trimEnd().split('\n').slice(-LINES_SHOWN);
+/** What tests, compilers and the sanitizer say of a failure; the last lines of a program that says nothing of the kind. */
+const TELLING =
+  /^FAILED |\.(cc|cu|h|ts|mjs)(:\d+|\(\d+\)): |^\s*(×|FAIL) |^\s*\w*Error: |error:|^=+ (Error|Warning|Invalid|Barrier|Program hit|ERROR SUMMARY: [1-9])/;
+
+function tellingLines(output) {
+  const lines = output.trimEnd().split('\n');
+  const telling = lines.filter((line) => TELLING.test(line));
+  const shown = telling.length > 0 ? telling.slice(0, LINES_SHOWN) : lines.slice(-LINES_SHOWN);
+  return shown.map((line) => line.slice(0, LONGEST_LINE));
 }
