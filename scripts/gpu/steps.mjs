@@ -22,6 +22,7 @@ export class Steps {
   #log;
   #begun = Date.now();
   #results = [];
+  #notes = [];
 
   /** @param deadline milliseconds since 1970, after which nothing runs */
   constructor({ facts, folder, deadline }) {
@@ -89,6 +90,12 @@ export class Steps {
     return this.#keep({ name, outcome: 'failed', seconds: 0, passed: 0, failed: 1, skipped: 0, output: '', detail });
   }
 
+  /** Something for the summary to tell. */
+  note(text) {
+    console.log(text);
+    this.#notes.push(text);
+  }
+
   /** Writes a file among the results. */
   write(name, content) {
     writeFileSync(join(this.folder, name), content);
@@ -154,7 +161,13 @@ export class Steps {
       failed,
       ...(failed > 0 ? { tellingLines: tellingLines(output) } : {}),
     }));
-    return { date: new Date().toISOString(), machine: this.#facts, seconds: (Date.now() - this.#begun) / 1000, steps };
+    return {
+      notes: this.#notes,
+      date: new Date().toISOString(),
+      machine: this.#facts,
+      seconds: (Date.now() - this.#begun) / 1000,
+      steps,
+    };
   }
 
   #summary() {
@@ -185,6 +198,7 @@ export class Steps {
       '| stage | seconds | passed | failed | skipped |',
       '|---|---|---|---|---|',
       ...stages,
+      ...(this.#notes.length === 0 ? [] : ['', ...this.#notes]),
       ...named((outcome) => outcome === 'skipped', 'Skipped:'),
       ...named((outcome, failed) => outcome !== 'skipped' && failed > 0, 'Failed:'),
       '',

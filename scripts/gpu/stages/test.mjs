@@ -9,6 +9,9 @@ import { TESTS } from './build.mjs';
 
 const SUITE_SECONDS = 120;
 const FILE_SECONDS = 180;
+const DEMO_SECONDS = 120;
+/** 360 posts validate, and training enlarges what rounding differs by. */
+const DEMO_POINTS = 5;
 const NO_GPU = 'there is no GPU';
 
 /** The suites of test/cuda; those of the recurrence last, as they take the most risk. */
@@ -66,6 +69,27 @@ export async function test(steps, { gpu }) {
   }
   // What the oracle says of every layer, loss and optimizer, with the GPU in place of the CPU.
   for (const file of filesIn('test/operations')) await vitest(steps, file, { SLIM_LSTM_TEST_DEVICE: 'cuda' });
+  await compareDemos(steps);
+}
+
+/** The whole network on real posts, to the end: once with the GPU, which is the first choice, and once without. */
+async function compareDemos(steps) {
+  const demo = async (name, env) => {
+    const { output } = await steps.run(name, process.execPath, ['examples/demo.mjs'], { seconds: DEMO_SECONDS, env });
+    return {
+      accuracy: Number(output.match(/Validation accuracy: ([\d.]+) %/)?.[1]),
+      speed: output.match(/Speed: (\S+)/)?.[1],
+    };
+  };
+  const gpu = await demo('demo on the GPU', {});
+  const cpu = await demo('demo on the CPU', { CUDA_VISIBLE_DEVICES: '' });
+  steps.note(
+    `demo: ${gpu.accuracy} % of the validation posts right, ${gpu.speed} posts/s on the GPU; ` +
+      `${cpu.accuracy} %, ${cpu.speed} posts/s on the CPU`,
+  );
+  if (!(Math.abs(gpu.accuracy - cpu.accuracy) <= DEMO_POINTS)) {
+    steps.failed('demo', `expected accuracies within ${DEMO_POINTS} points of each other`);
+  }
 }
 
 async function runNativeSuites(steps, gpu) {
