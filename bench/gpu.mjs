@@ -120,8 +120,11 @@ async function network(run, rounds) {
     rounds,
     warmups: 1,
   });
+  const together = await run.ours('networks at once', {
+    ...{ task: 'together', rows: 16 * NETWORK.batch, variant: 'LSTM3', counts: [1, 2, 4, 8], rounds: 4 },
+  });
   const task = { task: 'network', ...NETWORK, rounds: 4 * rounds, warmups: 20, precisions: ['tf32', 'fp16'] };
-  return { epoch: EPOCH, batch: NETWORK.batch, ours, torch: await run.torch('network, PyTorch', task) };
+  return { epoch: EPOCH, batch: NETWORK.batch, ours, together, torch: await run.torch('network, PyTorch', task) };
 }
 
 async function lengths(run, rounds) {

@@ -26,5 +26,8 @@ export function family(variant) {
 
 export const layerGoal = (variant, units) => GOALS[family(variant)][units];
 
+/** The published table: so many runs of so many epochs, several at once, in so many minutes. */
+export const TABLE = { runs: 60, epochs: 100, minutes: 10 };
+
 /** Of an epoch of the network of Kent & Salem over 15,998 posts of 20 Newsgroups. */
 export const EPOCH = { posts: 15_998, seconds: 0.5 };

@@ -5,10 +5,12 @@
  *     { task: 'layer', shapes, variants, rounds, warmups }              random numbers, all states, gradient of the input
  *     { task: 'lengths', shape, lengths, vocabulary, variants, ... }    tokens, with and without padding that is skipped
  *     { task: 'network', rows, variants, ... }                          training steps of the network of Kent & Salem
+ *     { task: 'together', rows, variant, counts, rounds }               several such networks that train at once
  */
 
 import { kentSalemNetworks } from '../../dist/cli/bench-network.js';
 import { kentSalem } from '../../dist/experiments/kent-salem.js';
+import { sequential } from '../../dist/index.js';
 import { textLikeTokens } from '../../dist/timing/text-like-tokens.js';
 import { timeLayers } from '../../dist/timing/time-layer.js';
 import { timeNetworks } from '../../dist/timing/time-network.js';
@@ -52,18 +54,20 @@ const TASKS = {
   },
 
   async network({ rows, variants, rounds: repeats, warmups }) {
-    const data = textLikeTokens(rows, kentSalem.maxLength, kentSalem.numWords, SEED);
-    const labels = Int32Array.from({ length: rows }, (_, row) => row % CLASSES);
-    const networks = kentSalemNetworks(
-      variants.map((variant) => resolveVariant(variant)),
-      { words: kentSalem.numWords, classes: CLASSES },
-      { dropout: 0.2, recurrentDropout: 0.3 },
-    );
+    const { tokens: rowsOfTokens, labels, networks } = posts(rows, variants);
     for (const network of networks) {
       try {
         const [{ device, milliseconds }] = await timeNetworks(
           [network],
-          { tokens: data, labels, batchSize: kentSalem.batchSize, device: DEVICE, repeats, warmups, seed: SEED },
+          {
+            tokens: rowsOfTokens,
+            labels,
+            batchSize: kentSalem.batchSize,
+            device: DEVICE,
+            repeats,
+            warmups,
+            seed: SEED,
+          },
           () => {},
         );
         tell({ variant: network.name, device, training: milliseconds });
@@ -72,7 +76,49 @@ const TASKS = {
       }
     }
   },
+
+  async together({ rows, variant, counts, rounds: epochs }) {
+    const { tokens: rowsOfTokens, labels, networks } = posts(rows, [variant]);
+    for (const count of counts) {
+      const models = Array.from({ length: count }, (_, i) => {
+        const inputShape = rowsOfTokens.shape.slice(1);
+        const model = sequential(networks[0].layers, { inputShape, device: DEVICE, seed: SEED + i });
+        model.compile({ optimizer: 'rmsprop', loss: 'sparseCategoricalCrossentropy', metrics: ['accuracy'] });
+        return model;
+      });
+      const train = (more) =>
+        Promise.all(
+          models.map((model) =>
+            model.fit(rowsOfTokens, labels, { ...more, batchSize: kentSalem.batchSize, verbose: 0 }),
+          ),
+        );
+      try {
+        await train({ epochs: 1 });
+        const begun = performance.now();
+        await train({ initialEpoch: 1, epochs: 1 + epochs });
+        const seconds = (performance.now() - begun) / 1000;
+        tell({ variant, together: count, postsPerSecond: (count * epochs * rows) / seconds });
+      } catch (error) {
+        tell({ variant, together: count, error: error.message });
+      } finally {
+        for (const model of models) model.dispose();
+      }
+    }
+  },
 };
+
+/** Rows that cost a network what posts cost it, and the networks. */
+function posts(rows, variants) {
+  return {
+    tokens: textLikeTokens(rows, kentSalem.maxLength, kentSalem.numWords, SEED),
+    labels: Int32Array.from({ length: rows }, (_, row) => row % CLASSES),
+    networks: kentSalemNetworks(
+      variants.map((variant) => resolveVariant(variant)),
+      { words: kentSalem.numWords, classes: CLASSES },
+      { dropout: 0.2, recurrentDropout: 0.3 },
+    ),
+  };
+}
 
 /** Rows of those lengths, padded in front with id 0; without padding rows of all steps. */
 function tokens(steps, lengths, vocabulary, padded) {

@@ -1,7 +1,7 @@
 /** What bench/gpu.mjs measured, as Markdown. */
 
 import { median } from '../instrument/statistics.mjs';
-import { family, layerGoal, SHAPES, shapeName } from './goals.mjs';
+import { family, layerGoal, SHAPES, shapeName, TABLE } from './goals.mjs';
 
 /** The cases of a comparison that PyTorch's default stands for. */
 const PEER = 'tf32';
@@ -102,7 +102,7 @@ function saving(line, here) {
   return (faster / (standard.flops.training / line.flops.training)).toFixed(2);
 }
 
-function networkTables({ ours, torch, epoch, batch }) {
+function networkTables({ ours, together, torch, epoch, batch }) {
   const steps = Math.ceil(epoch.posts / batch);
   const rows = [...torch.filter(({ precision }) => precision), ...ours].map((line) => {
     const name = line.variant ?? `PyTorch ${line.precision} (LSTM without recurrent dropout)`;
@@ -115,7 +115,20 @@ function networkTables({ ours, torch, epoch, batch }) {
   return [
     '**Training step of the network of Kent & Salem**',
     markdown(['', 'ms a step', 's an epoch of steps', 'goal', 'reached'], rows),
+    `**${TABLE.runs} runs of ${TABLE.epochs} epochs, several networks at once (validation left out)**`,
+    markdown(
+      ['networks at once', 'posts/s', 'minutes', 'goal', 'reached'],
+      together.map((line) => togetherRow(line, epoch)),
+    ),
   ];
+}
+
+function togetherRow({ variant, together, postsPerSecond, error }, { posts }) {
+  const name = `${together} (${variant})`;
+  if (error !== undefined) return [name, error];
+  const minutes = (TABLE.runs * TABLE.epochs * posts) / postsPerSecond / 60;
+  const reached = minutes <= TABLE.minutes ? 'yes' : 'no';
+  return [name, Math.round(postsPerSecond).toLocaleString('en'), three(minutes), `≤ ${TABLE.minutes}`, reached];
 }
 
 function lengthTables({ ours, torch, trueTokens }) {
