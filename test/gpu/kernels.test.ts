@@ -4,7 +4,9 @@ import { afterEach, expect, it, vi } from 'vitest';
 import { InvalidArgumentError, variants } from '../../src/index.js';
 import { apart, classifier, compiled, describeOnGpu, GPU, gpuFacts, onBoth, tokenRows } from './gpu.js';
 
-const STEPS = 60;
+// Few enough that the cells of LSTM4a, LSTM5a and LSTM6, which add up what they see, do not saturate: there the slope of
+// tanh is a difference of nearly equal numbers, and two devices that round otherwise differ by more than a rounding.
+const STEPS = 20;
 const SCANS = ['LSTM10', 'LSTM11', 'LSTM_C6'];
 const { x, y } = tokenRows(70, STEPS, 50, 4, 5);
 
