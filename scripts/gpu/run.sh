@@ -3,6 +3,8 @@
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
 if [ -x "$root/node/bin/node" ]; then
   PATH="$root/node/bin:$PATH"
-  export PATH
 fi
+# Where drivers and toolkits put their programs, on machines that do not say so.
+PATH="$PATH:/usr/local/nvidia/bin:/usr/local/cuda/bin"
+export PATH
 exec node "$root/scripts/gpu/run.mjs" "$@"
