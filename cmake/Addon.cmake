@@ -24,7 +24,7 @@ if(NOT NODE_ADDON_API_INCLUDE_DIR)
 endif()
 
 add_library(slim_lstm SHARED ${addon_sources} ${CMAKE_JS_SRC})
-target_link_libraries(slim_lstm PRIVATE slim_lstm_engine ${CMAKE_JS_LIB})
+target_link_libraries(slim_lstm PRIVATE slim_lstm_engine ${CMAKE_DL_LIBS} ${CMAKE_JS_LIB})
 target_include_directories(slim_lstm SYSTEM PRIVATE ${CMAKE_JS_INC} "${NODE_ADDON_API_INCLUDE_DIR}")
 # Swallowing: in a worker that is being ended no exception can be thrown any more, and that must not end the process.
 target_compile_definitions(slim_lstm PRIVATE NAPI_VERSION=9 NODE_ADDON_API_CPP_EXCEPTIONS NODE_ADDON_API_DISABLE_DEPRECATED

@@ -13,6 +13,8 @@ class Error : public std::runtime_error {
  public:
   Error(ErrorCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
 
+  ErrorCode code() const noexcept { return code_; }
+
   const char* Code() const noexcept {
     switch (code_) {
       case ErrorCode::kInvalidArgument:

@@ -5,7 +5,8 @@
  *   node node_modules/slim-lstm/scripts/build-from-source.mjs
  *
  * Needs CMake 3.22, a C++20 compiler, ninja or make, and Highway's headers. The result is build/Release/slim_lstm.node
- * inside the package, where its loader looks first.
+ * inside the package, where its loader looks first. With --cuda it builds the CUDA library as well, which needs nvcc; for
+ * all kinds of GPUs, or for those that --cuda="80-real;90a" names in CMake's notation.
  */
 
 import { spawnSync } from 'node:child_process';
@@ -42,10 +43,21 @@ function cmake(...args) {
   if (status !== 0) fail(`cmake ${args.join(' ')} failed; its messages above say why`);
 }
 
+/** The value of --cuda: '' where it has none, undefined where it was not given. */
+function cudaArchitectures() {
+  const option = process.argv.slice(2).find((argument) => /^--cuda(=|$)/.test(argument));
+  return option?.slice('--cuda='.length);
+}
+
+const architectures = cudaArchitectures();
 cmake(
   ...['-S', packageRoot, '-B', buildFolder, '-DCMAKE_BUILD_TYPE=Release'],
   `-DCMAKE_LIBRARY_OUTPUT_DIRECTORY=${join(buildFolder, 'Release')}`,
   `-DCMAKE_JS_INC=${headersOf('node-api-headers')}`,
   `-DNODE_ADDON_API_INCLUDE_DIR=${headersOf('node-addon-api')}`,
+  `-DSLIM_LSTM_CUDA=${architectures === undefined ? 'OFF' : 'ON'}`,
+  architectures ? `-DSLIM_LSTM_CUDA_ARCHITECTURES=${architectures}` : '-USLIM_LSTM_CUDA_ARCHITECTURES',
 );
-cmake('--build', buildFolder, '--target', 'slim_lstm', '--parallel', String(availableParallelism()));
+for (const target of architectures === undefined ? ['slim_lstm'] : ['slim_lstm', 'slim_lstm_cuda']) {
+  cmake('--build', buildFolder, '--target', target, '--parallel', String(availableParallelism()));
+}

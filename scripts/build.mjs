@@ -3,7 +3,7 @@
 import { main } from './setup/command.mjs';
 import { withSetupLock } from './setup/lock.mjs';
 import { ensureModules } from './setup/modules.mjs';
-import { ensureAddon, ensureNativeTests } from './setup/native.mjs';
+import { ensureAddon, ensureEmulatedCudaTests, ensureNativeTests } from './setup/native.mjs';
 import { ensureToolchain } from './setup/toolchain.mjs';
 import { ensureDist } from './setup/typescript.mjs';
 
@@ -11,7 +11,7 @@ await main(() =>
   withSetupLock(() => {
     ensureToolchain();
     ensureModules();
-    const built = [ensureAddon(), ensureNativeTests(), ensureDist()];
+    const built = [ensureAddon(), ensureNativeTests(), ensureEmulatedCudaTests(), ensureDist()];
     if (!built.includes(true)) console.log('Everything is built already');
   }),
 );

@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { outputOf, root, statusOf } from './setup/command.mjs';
 
-const NATIVE_FOLDERS = ['native', 'test/native', 'bench'];
+const NATIVE_FOLDERS = ['native', 'test/native', 'test/fake-cuda', 'test/cuda', 'test/cuda-host', 'bench'];
 
 /** The C++ files of the project, relative to its root; all of them, or those with one of the endings. */
-export function nativeFiles(endings = ['.cc', '.h']) {
+export function nativeFiles(endings = ['.cc', '.cu', '.h']) {
   return NATIVE_FOLDERS.flatMap((folder) => {
     try {
       return readdirSync(join(root, folder), { recursive: true }).map((name) => `${folder}/${name}`);

@@ -17,8 +17,8 @@ function tidy(file) {
   });
 }
 
-// Files of bench/gemm are not in the compilation database of the ordinary build.
-const files = nativeFiles(['.cc']).filter((file) => !file.startsWith('bench/'));
+// Files of bench and of the CUDA device are not in the compilation database of the ordinary build.
+const files = nativeFiles(['.cc']).filter((file) => !/^(bench|native\/cuda|test\/cuda)\//.test(file));
 let next = 0;
 let failed = 0;
 

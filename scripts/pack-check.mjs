@@ -1,16 +1,19 @@
 /**
- * Checks the package as a user gets it: packs it with a fresh prebuild, installs the archive into an empty project,
- * trains, saves and loads there, runs the command, and type-checks a program against the declarations. Then it takes the
- * prebuild away: loading must say what to do, and doing that must mend it.
+ * Checks the package as a user gets it: packs it with a fresh prebuild, weighs it, installs the archive into an empty
+ * project, trains, saves and loads there, runs the command, and type-checks a program against the declarations. Then it
+ * takes the prebuild away: loading must say what to do, and doing that must mend it.
  */
 
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { prebuild } from './prebuild.mjs';
 import { main, outputOf, root, run, SetupError } from './setup/command.mjs';
+import { findNvcc } from './setup/cuda.mjs';
 import { setup } from './setup.mjs';
+
+const MOST_BYTES = 5e6;
 
 const PROGRAM = `
 import { mkdtempSync } from 'node:fs';
@@ -74,6 +77,25 @@ function pack(folder) {
   );
 }
 
+/** What a user downloads stays small, the CUDA library for all kinds of GPUs included. */
+function checkSize(archive) {
+  const { size } = statSync(archive);
+  console.log(`The package weighs ${(size / 1e6).toFixed(2)} MB`);
+  if (size > MOST_BYTES) {
+    throw new SetupError(
+      `Expected a package of ${MOST_BYTES / 1e6} MB or less but it has ${(size / 1e6).toFixed(2)} MB`,
+    );
+  }
+}
+
+/** Where nvcc is, the package carries the CUDA library, and it opens, with or without a driver. */
+function checkCudaLibrary(doctor, project) {
+  const { cuda } = JSON.parse(outputOf(process.execPath, [doctor, 'doctor', '--json'], { cwd: project }) ?? '{}');
+  if (findNvcc() !== undefined && cuda?.opened !== true) {
+    throw new SetupError(`Expected the CUDA library to open but: ${cuda?.reason}`);
+  }
+}
+
 function emptyProject(folder) {
   mkdirSync(folder);
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'project', private: true, type: 'module' }));
@@ -108,12 +130,14 @@ await main(async () => {
   const folder = mkdtempSync(join(tmpdir(), 'slim-lstm-pack-'));
   try {
     const archive = pack(folder);
+    checkSize(archive);
     const project = join(folder, 'project');
     emptyProject(project);
     npm(project, 'install', archive);
     run(process.execPath, ['program.mjs'], { cwd: project });
     run(join(project, 'node_modules/.bin/slim-lstm'), ['--version'], { cwd: project });
     run(join(project, 'node_modules/.bin/slim-lstm'), ['doctor'], { cwd: project });
+    checkCudaLibrary(join(project, 'node_modules/slim-lstm/dist/cli/main.js'), project);
     checkTypes(project);
     checkBuildFromSource(project);
   } finally {

@@ -9,8 +9,9 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { quickChecks, runChecks } from './checks.mjs';
 import { main, root, statusOf } from './setup/command.mjs';
+import { ensureCheckedCudaLibrary } from './setup/cuda.mjs';
 import { withSetupLock } from './setup/lock.mjs';
-import { ensureNativeTests } from './setup/native.mjs';
+import { ensureEmulatedCudaTests, ensureNativeTests } from './setup/native.mjs';
 import { setup } from './setup.mjs';
 import { COUNTS } from './vitest-counts.mjs';
 
@@ -83,6 +84,10 @@ await main(async () => {
     summarise([runTypeScriptTests(filters)]);
     return;
   }
-  await withSetupLock(() => ensureNativeTests());
+  await withSetupLock(() => {
+    ensureNativeTests();
+    ensureEmulatedCudaTests();
+    ensureCheckedCudaLibrary();
+  });
   summarise([countChecks(runChecks(quickChecks)), runNativeTests(), runTypeScriptTests([])]);
 });

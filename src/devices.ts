@@ -2,7 +2,7 @@
 
 import { DeviceError, InvalidArgumentError } from './errors.js';
 import { expectation } from './expectation.js';
-import { loadNative, type NativeAddon } from './native.js';
+import { loadNative, type NativeAddon, type NativeCuda, type NativeCudaDevice } from './native.js';
 import { nearestName } from './nearest-name.js';
 
 export interface Device {
@@ -15,40 +15,78 @@ export interface Device {
   readonly reason: string | null;
 }
 
-const noCuda =
-  "this build of slim-lstm has no CUDA library, so it runs on the CPU alone; use device 'cpu', or 'auto', which takes the best there is";
-
 /** All devices that `sequential` knows, the best usable one first. */
 export function devices(): readonly Device[] {
-  const { target, cores } = loadNative().cpu();
+  const addon = loadNative();
+  const gpus = gpuDevices(addon.cuda());
+  return [...gpus.filter(({ usable }) => usable), cpuDevice(addon), ...gpus.filter(({ usable }) => !usable)];
+}
+
+function cpuDevice(addon: NativeAddon): Device {
+  const { target, cores } = addon.cpu();
   const description = `${target}, ${cores} ${cores === 1 ? 'core' : 'cores'}`;
-  return [
-    { name: 'cpu', usable: true, description, reason: null },
-    { name: 'cuda', usable: false, description: null, reason: noCuda },
-  ];
+  return { name: 'cpu', usable: true, description, reason: null };
+}
+
+/** One for each GPU, or `cuda` alone, where there is none, with the reason. */
+function gpuDevices({ devices, reason }: NativeCuda): Device[] {
+  if (devices.length === 0) return [{ name: 'cuda', usable: false, description: null, reason }];
+  return devices.map((device) => ({
+    name: `cuda:${device.index}`,
+    usable: device.reason === null,
+    description: device.reason === null ? gpuInWords(device) : null,
+    reason: device.reason,
+  }));
+}
+
+/** Such as `NVIDIA H200, compute capability 9.0, 139.8 GiB`. */
+export function gpuInWords({ name, computeCapability, memory }: NativeCudaDevice): string {
+  return `${name}, compute capability ${computeCapability}, ${(memory / 2 ** 30).toFixed(1)} GiB`;
 }
 
 const names = ['auto', 'cpu', 'cuda'] as const;
 
 /**
- * The device that is meant, `'auto'` resolved.
+ * The device that is meant, `'auto'` resolved: `cpu` or `cuda:<index>`.
  *
  * @throws InvalidArgumentError for what names no device.
  * @throws DeviceError for one that cannot be used; the message says why and what to do.
  */
 export function checkedDevice(value: unknown): string {
-  if (value === 'cpu' || value === 'auto') return 'cpu';
-  if (typeof value === 'string' && /^cuda(:\d+)?$/.test(value)) {
-    throw new DeviceError(`Cannot use device ${value}: ${noCuda}`);
-  }
+  if (value === 'cpu') return value;
+  if (value === 'auto') return firstUsableGpu(loadNative().cuda()) ?? 'cpu';
+  if (typeof value === 'string' && /^cuda(:\d+)?$/.test(value)) return usableGpu(value, loadNative().cuda());
   const message = expectation("'auto', 'cpu', 'cuda' or 'cuda:<index>'", 'device', value);
   throw new InvalidArgumentError(
     typeof value === 'string' ? `${message}; did you mean ${nearestName(value, names)}?` : message,
   );
 }
 
-/** Such as `cpu (AVX-512, 2 threads)`. `threads` 0 stands for one thread for each core. */
-export function deviceDescription(addon: NativeAddon, threads: number): string {
+function firstUsableGpu({ devices }: NativeCuda): string | undefined {
+  const usable = devices.find(({ reason }) => reason === null);
+  return usable && `cuda:${usable.index}`;
+}
+
+/** `'cuda'` means the first GPU that can be used. */
+function usableGpu(name: string, cuda: NativeCuda): string {
+  const meant = name === 'cuda' ? firstUsableGpu(cuda) : name;
+  const device = cuda.devices.find(({ index }) => `cuda:${index}` === meant);
+  if (device?.reason === null) return `cuda:${device.index}`;
+  const there = cuda.devices.map(({ index }) => `cuda:${index}`).join(', ');
+  const reason =
+    device?.reason ?? (meant === undefined || there === '' ? cuda.reason : `this machine has ${there} alone`);
+  throw new DeviceError(
+    `Cannot use device ${name}: ${reason}; or use device 'cpu', or 'auto', which takes the best there is`,
+  );
+}
+
+/**
+ * Such as `cpu (AVX-512, 2 threads)` or `cuda:0 (NVIDIA H200, compute capability 9.0, 139.8 GiB)`. `device` is what
+ * {@link checkedDevice} gave; `threads` 0 stands for one thread for each core.
+ */
+export function deviceDescription(addon: NativeAddon, device: string, threads: number): string {
+  const gpu = device === 'cpu' ? undefined : addon.cuda().devices.find(({ index }) => `cuda:${index}` === device);
+  if (gpu !== undefined) return `${device} (${gpuInWords(gpu)})`;
   const { target, cores } = addon.cpu();
   const count = threads === 0 ? cores : threads;
   return `cpu (${target}, ${count} ${count === 1 ? 'thread' : 'threads'})`;
@@ -57,11 +95,13 @@ export function deviceDescription(addon: NativeAddon, threads: number): string {
 let announced = false;
 
 /**
- * Says once, on standard error, what `'auto'` took, where SLIM_LSTM_LOG asks for `device`. Unasked it would disturb the
- * programs this package is part of; `model.device` and `summary()` tell it at any time.
+ * Says once, on standard error, what `'auto'` took, and why no GPU where it took none, where SLIM_LSTM_LOG asks for
+ * `device`. Unasked it would disturb the programs this package is part of; `model.device` and `summary()` tell it at any
+ * time.
  */
-export function announceChoice(description: string): void {
+export function announceChoice(addon: NativeAddon, description: string): void {
   if (announced || process.env.SLIM_LSTM_LOG?.split(',').includes('device') !== true) return;
   announced = true;
-  process.stderr.write(`slim-lstm: device 'auto' is ${description}\n`);
+  const { reason } = addon.cuda();
+  process.stderr.write(`slim-lstm: device 'auto' is ${description}${reason === null ? '' : `; no GPU: ${reason}`}\n`);
 }

@@ -218,6 +218,7 @@ export function wrapAddon(addon: NativeAddon): NativeAddon {
   const wrapped: NativeAddon = {
     apiVersion: addon.apiVersion,
     cpu: () => call(wrapped.cpu, () => addon.cpu()),
+    cuda: () => call(wrapped.cuda, () => addon.cuda()),
     createModel: (spec, options) => call(wrapped.createModel, () => new Model(addon.createModel(spec, options))),
     createDataset: (options) => call(wrapped.createDataset, () => new Dataset(addon.createDataset(options))),
     timeLayers: (...args) => timing(wrapped.timeLayers, addon, args),

@@ -247,6 +247,46 @@ export interface NativeModel {
   dispose(): void;
 }
 
+/** A GPU as the driver tells of it. */
+export interface NativeCudaDevice {
+  readonly index: number;
+  readonly name: string;
+  /** Such as `9.0`. */
+  readonly computeCapability: string;
+  readonly multiprocessors: number;
+  /** Bytes. */
+  readonly memory: number;
+  /** Why it cannot be used and what to do; null where it can. */
+  readonly reason: string | null;
+}
+
+/** A library of NVIDIA's that is opened at run time; the device works without it, slower. */
+export interface NativeCudaLibrary {
+  readonly name: string;
+  readonly version: string | null;
+  readonly path: string | null;
+  /** Why it is not used and what to do; null where it is. */
+  readonly reason: string | null;
+}
+
+/** What stands between this machine and a usable GPU. Null stands for what is not known. */
+export interface NativeCuda {
+  /** Where the CUDA library was looked for. */
+  readonly library: string | null;
+  readonly opened: boolean;
+  /** Why no GPU can be used and what to do; null where one can. */
+  readonly reason: string | null;
+  /** The driver's own version, such as `580.65.06`. */
+  readonly driver: string | null;
+  /** The newest CUDA version the driver serves, and the one the library was built with. */
+  readonly driverCuda: string | null;
+  readonly runtimeCuda: string | null;
+  /** What the library was compiled for, in CMake's notation. */
+  readonly architectures: string | null;
+  readonly devices: readonly NativeCudaDevice[];
+  readonly libraries: readonly NativeCudaLibrary[];
+}
+
 /** What is timed beside one another: layers that read the same and give the same. */
 export interface NativeTimingOptions {
   readonly device: string;
@@ -280,6 +320,8 @@ export interface NativeAddon {
   readonly apiVersion: number;
   /** The CPU device: instruction set chosen, such as `AVX-512`. */
   cpu(): { target: string; cores: number };
+  /** The CUDA device: the library is opened by the first call, the answer stays the same. */
+  cuda(): NativeCuda;
   createModel(
     spec: NativeModelSpec,
     options: { readonly device: string; readonly threads: number; readonly seed: number },

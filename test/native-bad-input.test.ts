@@ -96,7 +96,7 @@ describe('bad input', () => {
   });
 
   it('as a device, a seed or a number of threads is refused', () => {
-    expect(() => native.createModel(rowModel(), { ...options, device: 'cuda' })).toThrow(DeviceError);
+    expect(() => native.createModel(rowModel(), { ...options, device: 'gpu' })).toThrow(DeviceError);
     for (const seed of [-1, 0.5, 2 ** 53, Number.NaN]) {
       expect(() => native.createModel(rowModel(), { ...options, seed })).toThrow(InvalidArgumentError);
     }

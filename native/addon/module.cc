@@ -1,5 +1,6 @@
 #include <napi.h>
 
+#include "addon/cuda_report.h"
 #include "addon/dataset_object.h"
 #include "addon/dropout_mask.h"
 #include "addon/guarded.h"
@@ -34,6 +35,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
 
   exports.Set("apiVersion", kApiVersion);
   exports.Set("cpu", Napi::Function::New<Cpu>(env, "cpu"));
+  exports.Set("cuda", Napi::Function::New<CudaReport>(env, "cuda"));
   exports.Set("createModel", Napi::Function::New<ModelObject::Create>(env, "createModel"));
   exports.Set("createDataset", Napi::Function::New<DatasetObject::Create>(env, "createDataset"));
   exports.Set("timeLayers", Napi::Function::New<TimeLayers>(env, "timeLayers"));

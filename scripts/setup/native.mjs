@@ -6,7 +6,8 @@ import { outputOf, root, run } from './command.mjs';
 import { buildWhenStale, hashOf } from './stamp.mjs';
 
 const ADDON_SOURCES = ['CMakeLists.txt', 'cmake', 'native'];
-const TEST_SOURCES = [...ADDON_SOURCES, 'test/native'];
+const TEST_SOURCES = [...ADDON_SOURCES, 'test/native', 'test/fake-cuda'];
+const EMULATION_SOURCES = [...TEST_SOURCES, 'test/cuda', 'test/cuda-host'];
 
 /** Warnings end the build where the project checks itself, not on the machine of someone with a newer compiler. */
 function cmakeOptions() {
@@ -46,5 +47,16 @@ export function ensureNativeTests() {
     hash: hashOf(TEST_SOURCES, facts()),
     product: 'build/test/slim_lstm_native_tests',
     build: () => build('slim_lstm_native_tests'),
+  });
+}
+
+/** Builds the tests of the CUDA device on the host emulation if they or it changed; true if it did. Linux alone has it. */
+export function ensureEmulatedCudaTests() {
+  if (process.platform !== 'linux') return false;
+  return buildWhenStale({
+    stamp: 'build/cuda-host-tests.stamp',
+    hash: hashOf(EMULATION_SOURCES, facts()),
+    product: 'build/test/slim_lstm_cuda_host_tests',
+    build: () => build('slim_lstm_cuda_host_tests'),
   });
 }

@@ -6,6 +6,7 @@ import { devices } from '../devices.js';
 import { SlimLstmError } from '../errors.js';
 import { layers } from '../layers/index.js';
 import { sequential } from '../model/sequential.js';
+import { loadNative, type NativeAddon, type NativeCuda } from '../native.js';
 
 interface Check {
   readonly name: string;
@@ -20,9 +21,12 @@ export function doctorCommand(): Command {
     .description('Say what can run on this machine, and why the rest cannot.')
     .option('--json', 'one JSON object')
     .action(async ({ json = false }: { json?: boolean }) => {
-      const checks = [...machine(), ...deviceChecks(), await trainsSmallNetwork()];
+      const { addon, checks: addonChecks } = loadedAddon();
+      const cuda = addon?.cuda();
+      const checks = [...machine(), ...addonChecks];
+      if (cuda !== undefined) checks.push(...deviceChecks(), ...cudaChecks(cuda), ...(await trainingChecks()));
       const ok = checks.every((check) => check.ok || check.optional);
-      if (json) console.log(JSON.stringify({ ok, checks }));
+      if (json) console.log(JSON.stringify({ ok, checks, cuda: cuda ?? null }));
       else for (const line of inWords(checks, ok)) console.log(line);
       if (!ok) process.exitCode = 1;
     });
@@ -48,26 +52,66 @@ function machine(): Check[] {
   ];
 }
 
-function deviceChecks(): Check[] {
+function loadedAddon(): { addon?: NativeAddon; checks: Check[] } {
   try {
-    return devices().map(({ name, usable, description, reason }) => ({
-      name,
-      ok: usable,
-      detail: (usable ? description : reason) ?? '',
-      optional: name !== 'cpu',
-    }));
+    return { addon: loadNative(), checks: [] };
   } catch (error) {
-    return [{ name: 'addon', ok: false, detail: messageOf(error) }];
+    return { checks: [{ name: 'addon', ok: false, detail: messageOf(error) }] };
   }
 }
 
+function deviceChecks(): Check[] {
+  return devices().map(({ name, usable, description, reason }) => ({
+    name,
+    ok: usable,
+    detail: (usable ? description : reason) ?? '',
+    optional: name !== 'cpu',
+  }));
+}
+
+/** The chain behind a GPU, link by link: the library, the driver, NVIDIA's libraries. */
+function cudaChecks(cuda: NativeCuda): Check[] {
+  if (!cuda.opened) return [];
+  const chain: Check[] = [
+    {
+      name: 'cuda library',
+      ok: true,
+      detail: `${cuda.library}, built with CUDA ${cuda.runtimeCuda} for ${cuda.architectures}`,
+    },
+    {
+      name: 'driver',
+      ok: cuda.driverCuda !== null,
+      detail: driverInWords(cuda),
+    },
+    ...cuda.libraries.map(({ name, version, path, reason }) => ({
+      name,
+      ok: reason === null,
+      detail: reason ?? `${version}, ${path}`,
+    })),
+  ];
+  return chain.map((check) => ({ ...check, optional: true }));
+}
+
+function driverInWords({ driver, driverCuda }: NativeCuda): string {
+  if (driverCuda === null) return driver === null ? 'none is loaded' : `${driver}, without its library libcuda.so.1`;
+  return `${driver ?? 'of unknown version'}, serves CUDA ${driverCuda}`;
+}
+
+/** On the CPU, and on the GPU that `'auto'` takes. */
+async function trainingChecks(): Promise<Check[]> {
+  const [best] = devices();
+  const checks = [await trainsSmallNetwork('cpu')];
+  if (best !== undefined && best.name !== 'cpu') checks.push(await trainsSmallNetwork(best.name));
+  return checks;
+}
+
 /** A network learns to tell two classes: the whole chain from TypeScript to the kernels and back. */
-async function trainsSmallNetwork(): Promise<Check> {
-  const name = 'training';
+async function trainsSmallNetwork(device: string): Promise<Check> {
+  const name = `training, ${device}`;
   try {
     using model = sequential(
       [layers.lstm({ units: 8, variant: 'LSTM3' }), layers.dense({ units: 2, activation: 'softmax' })],
-      { inputShape: [4, 3], device: 'cpu', seed: 1 },
+      { inputShape: [4, 3], device, seed: 1 },
     );
     model.compile({ optimizer: 'adam', loss: 'sparseCategoricalCrossentropy', metrics: ['accuracy'] });
     const labels = Int32Array.from({ length: 64 }, (_, i) => i % 2);

@@ -60,8 +60,8 @@ export class Model {
     nonNegativeInteger(seed, 'seed');
     const native = addon.createModel(spec, { device: chosen, threads: count, seed });
     this.#core = new ModelCore(addon, native, architecture, seed);
-    this.#device = deviceDescription(addon, count);
-    if (device === 'auto') announceChoice(this.#device);
+    this.#device = deviceDescription(addon, chosen, count);
+    if (device === 'auto') announceChoice(addon, this.#device);
     const places = new Map(native.parameters().map(({ name, offset }) => [name, offset]));
     for (const { built } of architecture.layers) {
       for (const { parameter, offset, values } of built.presets) {

@@ -149,7 +149,7 @@ describe('slim-lstm as a program', () => {
     const { ok, checks } = JSON.parse(out) as { ok: boolean; checks: { name: string; ok: boolean }[] };
     expect(ok).toBe(true);
     expect(code).toBe(0);
-    expect(checks.find(({ name }) => name === 'training')?.ok).toBe(true);
+    expect(checks.find(({ name }) => name === 'training, cpu')?.ok).toBe(true);
   });
 
   it('learns from the sample of posts in the repository', async () => {

@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
 import {
   DeviceError,
   InvalidArgumentError,
@@ -15,6 +15,9 @@ const model = toyModel();
 const { x, y } = toyData(30);
 const before = weightBytes(model);
 
+afterEach(() => {
+  vi.unstubAllEnvs();
+});
 afterAll(() => {
   // Nothing above has touched the weights.
   expect(weightBytes(model).equals(before)).toBe(true);
@@ -238,6 +241,7 @@ describe('options that cannot be', () => {
   });
 
   test('a device that cannot be used says why and what to do', () => {
+    vi.stubEnv('SLIM_LSTM_CUDA_LIBRARY', '/no/such/library.so');
     for (const device of ['cuda', 'cuda:1']) {
       const make = () => sequential([layers.dense({ units: 1 })], { inputShape: [3], device });
       expect(make).toThrow(DeviceError);

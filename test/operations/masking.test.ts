@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { layers, type Model, sequential } from '../../src/index.js';
 import { uniform } from './formula.js';
+import { DEVICE } from './network.js';
 
 /** An embedding of 5 tokens and an lstm of 4 units, with weights that depend on the names of the arrays alone. */
 function modelFor(steps: number, variant: string, options: object, maskZero: boolean): Model {
   const model = sequential(
     [layers.embedding({ inputDim: 5, outputDim: 3, maskZero }), layers.lstm({ units: 4, variant, ...options })],
-    { inputShape: [steps], device: 'cpu' },
+    { inputShape: [steps], device: DEVICE },
   );
   const weights = Object.entries(model.weights());
   model.setWeights(Object.fromEntries(weights.map(([name, { shape }], k) => [name, uniform(3, k, shape, 0.7)])));

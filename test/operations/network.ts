@@ -23,6 +23,9 @@ export interface Case extends DataDescription {
   readonly results: readonly (readonly [name: string, size: number])[];
 }
 
+/** Where the cases run. On a GPU the oracle says the same of it. */
+export const DEVICE = process.env.SLIM_LSTM_TEST_DEVICE ?? 'cpu';
+
 type Layer = Parameters<typeof sequential>[0][number];
 type Factory = (options: object) => Layer;
 
@@ -43,7 +46,7 @@ export interface NetworkDescription extends DataDescription {
 export function modelOf(described: NetworkDescription, seed = 0): Model {
   const model = sequential(described.layers.map(layerOf), {
     inputShape: [...described.inputShape],
-    device: 'cpu',
+    device: DEVICE,
     seed,
   });
   const shapes = Object.entries(model.weights()).map(([name, tensor]) => [name, tensor.shape]);

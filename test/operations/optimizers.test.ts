@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { layers, optimizers, sequential } from '../../src/index.js';
 import { distance, readIndex, StoredValues } from './fixture.js';
 import { sizeOf, uniform } from './formula.js';
+import { DEVICE } from './network.js';
 
 /** `test/oracle/optimizers.py`: Keras in float64. */
 interface Fixture {
@@ -35,7 +36,7 @@ describe('optimizers move the weights as those of Keras', () => {
     it(name, async () => {
       const model = sequential([layers.dense({ units: 5, activation: 'tanh' }), layers.dense({ units: 3 })], {
         inputShape: [4],
-        device: 'cpu',
+        device: DEVICE,
       });
       const start = Object.entries(weights).map(
         ([array, shape], stream) => [array, uniform(dataSeed, stream, shape, weightScale)] as const,

@@ -1,0 +1,182 @@
+/** What bench/gpu.mjs measured, as Markdown. */
+
+import { median } from '../instrument/statistics.mjs';
+import { family, layerGoal, SHAPES, shapeName, TABLE } from './goals.mjs';
+
+/** The cases of a comparison that PyTorch's default stands for. */
+const PEER = 'tf32';
+
+export function gpuTables({ gpu, machine, date, sections, problems = [] }) {
+  const versions = Object.values(sections)
+    .flatMap(({ torch = [] }) => torch)
+    .find((line) => line.torch !== undefined);
+  const peer = versions && `; PyTorch ${versions.torch}, cuDNN ${versions.cudnn}, CUDA ${versions.cuda}`;
+  const tables = Object.entries(sections).flatMap(([name, section]) => TABLES[name](section));
+  const told = problems.length === 0 ? [] : ['What went wrong:', problems.map((problem) => `- ${problem}`).join('\n')];
+  return [`${gpu}, ${machine.cores} cores of an ${machine.processor}, ${date}${peer ?? ''}.`, ...tables, ...told].join(
+    '\n\n',
+  );
+}
+
+const TABLES = { layer: layerTables, network: networkTables, lengths: lengthTables, kernels: kernelTables };
+
+const sameShape = (shape) => (line) => line.shape?.units === shape.units && line.shape?.steps === shape.steps;
+const microseconds = (milliseconds, steps) => ((1000 * milliseconds) / steps).toFixed(2);
+const three = (value) => (value >= 100 ? value.toFixed(0) : value.toPrecision(3));
+
+/** Medians of a line; of lines told twice the faster ones. */
+function medians(lines) {
+  const of = (pass) => Math.min(...lines.filter((line) => line[pass]?.length > 0).map((line) => median(line[pass])));
+  return { forward: of('forward'), training: of('training') };
+}
+
+function layerTables({ ours, torch }) {
+  return SHAPES.flatMap((shape) => {
+    const here = ours.filter(sameShape(shape));
+    const peers = torch.filter(sameShape(shape));
+    if (here.length === 0 && peers.length === 0) return [];
+    const peerAt = (precision) => medians(peers.filter((line) => line.precision === precision));
+    const base = peerAt(PEER);
+    const half = peerAt('fp16');
+    const times = ({ forward, training }) => [
+      three(forward),
+      microseconds(forward, shape.steps),
+      three(training),
+      microseconds(training - forward, shape.steps),
+    ];
+    const peerRows = ['tf32', 'fp32', 'fp16'].map((precision) => [
+      `PyTorch ${precision}`,
+      ...times(peerAt(precision)),
+      (base.training / peerAt(precision).training).toFixed(2),
+      ...[
+        '',
+        '',
+        (half.training / peerAt(precision).training).toFixed(2),
+        (base.forward / peerAt(precision).forward).toFixed(2),
+        '',
+      ],
+    ]);
+    return [
+      `**Layer, ${shapeName(shape)}**`,
+      markdown(LAYER_HEAD, [...peerRows, ...here.map((line) => ourRow(line, here, shape, base, half, times))]),
+    ];
+  });
+}
+
+const LAYER_HEAD = [
+  '',
+  'forward ms',
+  'µs a step',
+  'forward + backward ms',
+  'backward µs a step',
+  'times nn.LSTM',
+  'goal',
+  'reached',
+  'times its fp16',
+  'times forward',
+  'realised saving',
+];
+
+function ourRow(line, here, shape, base, half, times) {
+  if (line.error !== undefined) return [line.variant, line.error];
+  const own = medians([line]);
+  const score = base.training / own.training;
+  const goal = layerGoal(line.variant, shape.units);
+  return [
+    line.variant,
+    ...times(own),
+    score.toFixed(2),
+    goal,
+    Number.isFinite(score) ? (score >= goal ? 'yes' : 'no') : '',
+    (half.training / own.training).toFixed(2),
+    (base.forward / own.forward).toFixed(2),
+    saving(line, here),
+  ];
+}
+
+/** (time of LSTM / time) / (FLOPs of LSTM / FLOPs), forward and backward; scans have no product in a step to save. */
+function saving(line, here) {
+  const standard = here.find(({ variant, error }) => variant === 'LSTM' && error === undefined);
+  if (standard === undefined || ['standard', 'scan'].includes(family(line.variant))) return '';
+  const faster = median(standard.training) / median(line.training);
+  return (faster / (standard.flops.training / line.flops.training)).toFixed(2);
+}
+
+function networkTables({ ours, together, torch, epoch, batch }) {
+  const steps = Math.ceil(epoch.posts / batch);
+  const rows = [...torch.filter(({ precision }) => precision), ...ours].map((line) => {
+    const name = line.variant ?? `PyTorch ${line.precision} (LSTM without recurrent dropout)`;
+    if (line.error !== undefined) return [name, line.error];
+    const step = median(line.training);
+    const seconds = (steps * step) / 1000;
+    const reached = line.variant === undefined ? '' : seconds <= epoch.seconds ? 'yes' : 'no';
+    return [name, three(step), three(seconds), line.variant === undefined ? '' : `≤ ${epoch.seconds}`, reached];
+  });
+  return [
+    '**Training step of the network of Kent & Salem**',
+    markdown(['', 'ms a step', 's an epoch of steps', 'goal', 'reached'], rows),
+    `**${TABLE.runs} runs of ${TABLE.epochs} epochs, several networks at once (validation left out)**`,
+    markdown(
+      ['networks at once', 'posts/s', 'minutes', 'goal', 'reached'],
+      together.map((line) => togetherRow(line, epoch)),
+    ),
+  ];
+}
+
+function togetherRow({ variant, together, postsPerSecond, error }, { posts }) {
+  const name = `${together} (${variant})`;
+  if (error !== undefined) return [name, error];
+  const minutes = (TABLE.runs * TABLE.epochs * posts) / postsPerSecond / 60;
+  const reached = minutes <= TABLE.minutes ? 'yes' : 'no';
+  return [name, Math.round(postsPerSecond).toLocaleString('en'), three(minutes), `≤ ${TABLE.minutes}`, reached];
+}
+
+function lengthTables({ ours, torch, trueTokens }) {
+  const names = [...new Set(ours.map(({ variant }) => variant))];
+  const contestants = [
+    ...['tf32', 'fp16'].map((precision) => [
+      `PyTorch ${precision}`,
+      torch.filter((line) => line.precision === precision),
+    ]),
+    ...names.map((name) => [name, ours.filter(({ variant }) => variant === name)]),
+  ];
+  const rows = contestants.map(([name, lines]) => {
+    const problem = lines.find(({ error }) => error !== undefined);
+    if (problem !== undefined) return [name, problem.error];
+    const full = medians(lines.filter(({ padded }) => padded === false)).training;
+    const padded = medians(lines.filter((line) => line.padded === true)).training;
+    return [name, three(full), three(padded), `${Math.round((100 * padded) / full)} %`];
+  });
+  return [
+    `**Embedding and layer on sequences of different lengths: ${Math.round(100 * trueTokens)} % of the positions are true tokens**`,
+    markdown(['', 'ms, all positions', 'ms, true tokens', 'of the time'], rows),
+  ];
+}
+
+function kernelTables({ ours }) {
+  const variants = [...new Set(ours.map(({ variant }) => variant))];
+  const kernels = [...new Set(ours.map(({ kernel }) => kernel))];
+  const cell = (lines) => {
+    if (lines.length === 0) return '';
+    const [line] = lines;
+    if (line.error !== undefined) return line.error.replace(/^.*: /, '');
+    const { forward, training } = medians(lines);
+    return `${three(forward)} + ${three(training - forward)}`;
+  };
+  return SHAPES.flatMap((shape) => {
+    const here = ours.filter(sameShape(shape));
+    const rows = kernels.map((kernel) => [
+      kernel,
+      ...variants.map((variant) => cell(here.filter((line) => line.kernel === kernel && line.variant === variant))),
+    ]);
+    return here.length === 0
+      ? []
+      : [`**Kernels, ${shapeName(shape)}: ms forward + backward**`, markdown(['', ...variants], rows)];
+  });
+}
+
+function markdown(head, rows) {
+  const text = (cell) => String(cell).replace(/^(NaN|Infinity|-Infinity)$/, '');
+  const line = (cells) => `| ${head.map((_, i) => text(cells[i] ?? '').replaceAll('|', '/')).join(' | ')} |`;
+  return [line(head), `|${'---|'.repeat(head.length)}`, ...rows.map(line)].join('\n');
+}

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "backend.h"
+#include "cuda/library.h"
+
+namespace slim::addon {
+
+/// libslim_lstm_cuda.so as it was found.
+struct CudaLibrary {
+  std::string path;    // where it was looked for
+  std::string reason;  // why no GPU can be used and what to do; empty where one can
+  /// What it told of the machine; empty where it could not be opened.
+  cuda::Report report;
+  cuda::InitFunction* init = nullptr;  // null where it could not be opened
+};
+
+/// The library beside the addon, or the one that SLIM_LSTM_CUDA_LIBRARY names. Each is opened once in the life of the
+/// process and stays open; every later call gets the same answer. Any thread may call it.
+const CudaLibrary& OpenCudaLibrary();
+
+/// The GPU of that index, or the first that can be used where it is negative. Throws Error (kDevice, kOutOfMemory).
+std::unique_ptr<Backend> OpenCudaDevice(int index);
+
+}  // namespace slim::addon

@@ -1,0 +1,10 @@
+#pragma once
+
+#include <napi.h>
+
+namespace slim::addon {
+
+/// What stands between this machine and a usable GPU: NativeCuda in src/native.ts.
+Napi::Value CudaReport(const Napi::CallbackInfo& info);
+
+}  // namespace slim::addon

@@ -1,0 +1,74 @@
+#include "cuda/check.h"
+
+#include "errors.h"
+
+namespace slim::cuda {
+namespace {
+
+std::string Words(cudaError_t error) {
+  std::string words = std::string(cudaGetErrorString(error)) + " (" + cudaGetErrorName(error) + ")";
+  if (IsDeviceLost(error)) words += "; this process can no longer use the device";
+  return words;
+}
+
+// An error that concerns one call alone would else be found by the next call that asks for the last error.
+void Forget(cudaError_t error) {
+  if (!IsDeviceLost(error)) static_cast<void>(cudaGetLastError());
+}
+
+std::string Megabytes(size_t bytes) { return std::to_string((bytes + (size_t{1} << 20) - 1) >> 20) + " MB"; }
+
+std::string NameOf(const void* kernel) {
+#if defined(CUDART_VERSION) && CUDART_VERSION >= 12030
+  const char* name = nullptr;
+  if (cudaFuncGetName(&name, kernel) == cudaSuccess && name != nullptr) return name;
+#else
+  static_cast<void>(kernel);
+#endif
+  return "a kernel";
+}
+
+}  // namespace
+
+bool IsDeviceLost(cudaError_t error) {
+  switch (error) {
+    case cudaErrorDevicesUnavailable:
+    case cudaErrorECCUncorrectable:
+    case cudaErrorIllegalAddress:
+    case cudaErrorLaunchTimeout:
+    case cudaErrorAssert:
+    case cudaErrorHardwareStackError:
+    case cudaErrorIllegalInstruction:
+    case cudaErrorMisalignedAddress:
+    case cudaErrorInvalidAddressSpace:
+    case cudaErrorInvalidPc:
+    case cudaErrorLaunchFailure:
+    case cudaErrorUnknown:
+      return true;
+    default:
+      return false;
+  }
+}
+
+void Check(cudaError_t error, const char* what) {
+  if (error == cudaSuccess) return;
+  Forget(error);
+  throw Error(ErrorCode::kDevice, std::string("Could not ") + what + " on the CUDA device: " + Words(error));
+}
+
+void FailLaunch(cudaError_t error, const void* kernel) {
+  Forget(error);
+  throw Error(ErrorCode::kDevice, "Could not launch " + NameOf(kernel) + " on the CUDA device: " + Words(error));
+}
+
+void FailAllocation(cudaError_t error, size_t bytes) {
+  if (error != cudaErrorMemoryAllocation) Check(error, "allocate memory");
+  Forget(error);
+  std::string text = "Could not get " + Megabytes(bytes) + " (" + std::to_string(bytes) + " bytes) of GPU memory";
+  size_t free = 0, total = 0;
+  if (cudaMemGetInfo(&free, &total) == cudaSuccess)
+    text += ": " + Megabytes(free) + " of " + Megabytes(total) + " are free";
+  throw Error(ErrorCode::kOutOfMemory, text);
+}
+
+}  // namespace slim::cuda

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstddef>
+#include <string>
+
+namespace slim::cuda {
+
+/// Throws Error (kDevice) unless `error` is success: "Could not <what> on the CUDA device: <CUDA's words>", and where
+/// the device can no longer be used by this process, that too.
+void Check(cudaError_t error, const char* what);
+
+/// The error of a kernel that could not be launched, by its name.
+[[noreturn]] void FailLaunch(cudaError_t error, const void* kernel);
+
+/// The error of memory that could not be had: kOutOfMemory with the bytes asked for, free and in all.
+[[noreturn]] void FailAllocation(cudaError_t error, size_t bytes);
+
+/// Whether all later work of this process on the device fails too.
+bool IsDeviceLost(cudaError_t error);
+
+}  // namespace slim::cuda

@@ -1,0 +1,107 @@
+#include <algorithm>
+
+#include "cuda/activation.h"
+#include "cuda/column_sums.h"
+#include "cuda/conv1d.h"
+#include "cuda/conv1d_operand.h"
+#include "cuda/memory_operations.h"
+#include "cuda/product_kernel.h"
+#include "cuda/token_groups.h"
+
+namespace slim::cuda {
+namespace {
+
+constexpr size_t kAlignment = 256;
+
+// Of the input's rows, in scratch, behind an embedding.
+size_t RowBytes(const Conv1dShape& shape, int64_t batch) {
+  const size_t bytes = static_cast<size_t>(batch * shape.steps * shape.channels) * sizeof(float);
+  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+}
+
+ProductResult DenseResult(int64_t rows, int64_t columns, int64_t depth, float* c) {
+  return {rows, columns, depth, c, columns, nullptr, false, false};
+}
+
+bool IsAligned(const void* at) { return reinterpret_cast<uintptr_t>(at) % sizeof(float4) == 0; }
+
+bool ReadsInVectors(const Conv1dShape& shape, const SequenceInput& input) {
+  return shape.channels % 4 == 0 && shape.filters % 4 == 0 && IsAligned(input.x) && IsAligned(input.table);
+}
+
+template <int kVector>
+void MultiplyWindows(const CudaContext& context, const Conv1dShape& shape, const SequenceInput& input,
+                     const float* kernel, const ProductResult& result) {
+  const LineMajorOperand<kVector> right{kernel, shape.filters, shape.filters, result.depth};
+  MultiplyOperands(context, WindowRows<kVector>{{shape, input}, result.rows}, right, result);
+}
+
+template <int kVector>
+void MultiplyGradient(const CudaContext& context, const Conv1dShape& shape, const SequenceInput& input, const float* dy,
+                      const ProductResult& result) {
+  const LineMajorOperand<kVector> right{dy, shape.filters, shape.filters, result.depth};
+  MultiplyOperands(context, WindowColumns<kVector>{{shape, input}, result.depth}, right, result);
+}
+
+template <int kVector>
+void MultiplyBack(const CudaContext& context, const Conv1dShape& shape, const float* kernel, const float* dy,
+                  const ProductResult& result) {
+  MultiplyOperands(context, SeenRows<kVector>{shape, dy, result.rows}, KernelOfChannels<kVector>{shape, kernel},
+                   result);
+}
+
+void ComputeInputGradient(const CudaContext& context, const Conv1dShape& shape, int64_t batch, const float* kernel,
+                          const float* dy, bool accumulate, float* dx) {
+  ProductResult result = DenseResult(batch * shape.steps, shape.channels, shape.taps * shape.filters, dx);
+  result.accumulate = accumulate;
+  const bool vectors = shape.filters % 4 == 0 && IsAligned(kernel) && IsAligned(dy);
+  (vectors ? &MultiplyBack<4> : &MultiplyBack<1>)(context, shape, kernel, dy, result);
+}
+
+}  // namespace
+
+size_t Conv1dScratchBytes(const Conv1dShape& shape, int64_t batch, bool embedded, bool training) {
+  if (!embedded || !training) return 0;
+  return RowBytes(shape, batch) + TokenGroupsBytes(batch * shape.steps, shape.channels);
+}
+
+void Conv1dForward(const CudaContext& context, const Conv1dShape& shape, int64_t batch, const SequenceInput& input,
+                   const Conv1dWeights& weights, float* y) {
+  const int64_t rows = batch * shape.out_steps;
+  ProductResult result = DenseResult(rows, shape.filters, shape.taps * shape.channels, y);
+  result.bias = weights.bias;
+  result.relu = shape.activation == Activation::kRelu;
+  const bool vectors = ReadsInVectors(shape, input) && IsAligned(weights.kernel);
+  (vectors ? &MultiplyWindows<4> : &MultiplyWindows<1>)(context, shape, input, weights.kernel, result);
+  if (result.relu || shape.activation == Activation::kLinear) return;
+  ActivationForward(context, shape.activation, rows, shape.filters, y, y);
+}
+
+void Conv1dBackward(const CudaContext& context, const Conv1dShape& shape, int64_t batch, const SequenceInput& input,
+                    const Conv1dWeights& weights, const float* y, float* dy, const Conv1dGradients& gradients,
+                    const SequenceGradient& dinput, void* scratch) {
+  const int64_t rows = batch * shape.out_steps;
+  if (shape.activation != Activation::kLinear) {
+    ActivationBackward(context, shape.activation, rows, shape.filters, y, dy, dy);
+  }
+  if (gradients.kernel != nullptr) {
+    const ProductResult result = DenseResult(shape.taps * shape.channels, shape.filters, rows, gradients.kernel);
+    const bool vectors = ReadsInVectors(shape, input) && IsAligned(dy);
+    (vectors ? &MultiplyGradient<4> : &MultiplyGradient<1>)(context, shape, input, dy, result);
+  }
+  if (gradients.bias != nullptr) ColumnSums(context, dy, rows, shape.filters, shape.filters, gradients.bias);
+  if (dinput.dx != nullptr) {
+    ComputeInputGradient(context, shape, batch, weights.kernel, dy, dinput.accumulate, dinput.dx);
+  }
+  if (dinput.dtable == nullptr) return;
+  auto* dx = static_cast<float*>(scratch);
+  void* groups = static_cast<uint8_t*>(scratch) + RowBytes(shape, batch);
+  ComputeInputGradient(context, shape, batch, weights.kernel, dy, false, dx);
+  const TokenOrder order = GroupTokens(context, input.tokens, batch * shape.steps, input.vocabulary, groups);
+  if (!dinput.accumulate) {
+    Zero(context, dinput.dtable, static_cast<size_t>(input.vocabulary * shape.channels) * sizeof(float));
+  }
+  SumRowsByToken(context, order, dx, shape.channels, dinput.accumulate, dinput.dtable, groups);
+}
+
+}  // namespace slim::cuda

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "cuda/library.h"
+
+struct CUstream_st;
+
+/// Products through NVIDIA's cuBLASLt. Nothing here launches a kernel of ours, and no header of CUDA is needed to call
+/// it; where the library was compiled without cuBLASLt's headers, it reports just that and opens nothing.
+namespace slim::cuda {
+
+/// Whether cuBLASLt was found, and where. The library is looked for once in the life of the process.
+VendorLibraryReport CublasLtLibrary();
+
+/// What the multiplications of float32 operands keep of them. Sums are float32 always.
+enum class ProductPrecision : uint8_t { kFloat32, kTf32, kBfloat16 };
+
+/// What is done to the product before it is written.
+enum class ProductEpilogue : uint8_t {
+  kNone,
+  kBias,          // c + bias, for each row
+  kRelu,          // max(c, 0)
+  kBiasRelu,      // max(c + bias, 0)
+  kBiasGradient,  // bias[j] becomes the sum of B's column j over the depth; c is as with kNone
+};
+
+/// C = op(A) op(B), row-major; C is [rows, columns], the sum runs over `depth`. A stride counts floats from row to row
+/// and is not less than the row.
+struct ProductShape {
+  int64_t rows;
+  int64_t columns;
+  int64_t depth;
+  bool transpose_a;  // A lies as [depth, rows], otherwise as [rows, depth]
+  bool transpose_b;  // B lies as [columns, depth], otherwise as [depth, columns]
+  int64_t a_stride;
+  int64_t b_stride;
+  int64_t c_stride;
+  ProductEpilogue epilogue;
+  bool accumulate;  // add to what C holds
+
+  auto operator<=>(const ProductShape&) const = default;
+};
+
+struct ProductOperands {
+  const float* a;
+  const float* b;
+  float* c;
+  float* bias;  // [columns] where the epilogue has one; written by kBiasGradient alone
+};
+
+/// One thread at a time may use it; products are enqueued, and may be while a graph is captured.
+class CublasLt {
+ public:
+  /// Null where cuBLASLt is not there: then CublasLtLibrary says why. Of the device that is current.
+  static std::unique_ptr<CublasLt> Make(ProductPrecision precision);
+  virtual ~CublasLt() = default;
+
+  /// Memory for `workspace`, 256-byte aligned; the size NVIDIA names for the newest GPUs.
+  static constexpr size_t kWorkspaceBytes = size_t{32} << 20;
+
+  /// Enqueues the product; false, with nothing done, where cuBLASLt has no algorithm for it. The same shapes, and the
+  /// same alignments of the operands, give the same algorithm and the same bits. Throws Error (kDevice).
+  virtual bool Multiply(const ProductShape& shape, const ProductOperands& operands, void* workspace,
+                        CUstream_st* stream) = 0;
+};
+
+}  // namespace slim::cuda

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <memory>
+
+#include "backend.h"
+
+namespace slim::cuda {
+
+/// The CUDA device of that index. Throws Error (kDevice, kOutOfMemory).
+///
+/// One thread at a time may use it.
+std::unique_ptr<Backend> MakeCudaBackend(int device);
+
+}  // namespace slim::cuda

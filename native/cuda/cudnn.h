@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "backend.h"
+#include "cuda/cublaslt.h"
+#include "cuda/library.h"
+
+/// NVIDIA's own LSTM, as another implementation of the recurrence for the standard cell. Where the library was compiled
+/// without cuDNN's headers, it reports just that and opens nothing.
+namespace slim::cuda {
+
+/// Whether cuDNN was found, and where. The library is looked for once in the life of the process.
+VendorLibraryReport CudnnLibrary();
+
+/// Why cuDNN cannot compute this layer; empty where it can. `masked`: some steps may be masked out.
+std::string WhyNotCudnn(const RecurrenceShape& shape, bool masked);
+
+/// One thread at a time may use it; work is enqueued, and may be while a graph is captured. Shapes are those for which
+/// WhyNotCudnn is empty; the meaning of operands is that of Backend's recurrence, `x` written out [B, T, m].
+class CudnnLstm {
+ public:
+  /// Null where cuDNN is not there: then CudnnLibrary says why. Of the device that is current. cuDNN multiplies single
+  /// precision in float32 or in tf32; for kBfloat16 it takes the latter.
+  static std::unique_ptr<CudnnLstm> Make(ProductPrecision precision);
+  virtual ~CudnnLstm() = default;
+
+  /// What a training step keeps between its passes.
+  virtual size_t CacheBytes(const RecurrenceShape& shape, int64_t batch) = 0;
+  virtual size_t ScratchBytes(const RecurrenceShape& shape, int64_t batch, bool training) = 0;
+
+  /// `cache` null: inference.
+  virtual void Forward(const RecurrenceShape& shape, int64_t batch, const float* x, const RecurrenceWeights& weights,
+                       const StateOutput& output, void* cache, void* scratch, CUstream_st* stream) = 0;
+
+  /// `dx` [B, T, m] is overwritten; null where it is not wanted.
+  virtual void Backward(const RecurrenceShape& shape, int64_t batch, const float* x, const RecurrenceWeights& weights,
+                        const StateGradient& doutput, void* cache, const RecurrenceGradients& gradients, float* dx,
+                        void* scratch, CUstream_st* stream) = 0;
+};
+
+}  // namespace slim::cuda

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+/// Libraries of NVIDIA's that are found when the program runs, never linked: the device does without them, slower.
+namespace slim::cuda {
+
+struct VendorLibrary {
+  const char* name;                // for people, such as "cuBLASLt"
+  std::vector<std::string> files;  // names to look for, the preferred one first, such as "libcublasLt.so.13"
+  const char* remedy;              // what installs it
+};
+
+/// A library that was opened, for the life of the process, or why none was.
+class DynamicLibrary {
+ public:
+  /// Looks, in this order, in the folders of SLIM_LSTM_CUDA_LIBRARIES (separated by colons), on the loader's own path,
+  /// in the CUDA toolkit's folder ($CUDA_HOME, $CUDA_PATH, /usr/local/cuda), and where pip and conda put NVIDIA's
+  /// packages. A folder of the first kind may also be one that pip fills (site-packages).
+  static DynamicLibrary Open(const VendorLibrary& library);
+
+  bool is_open() const { return handle_ != nullptr; }
+  /// Of the file; empty where none was opened.
+  const std::string& path() const { return path_; }
+  /// What was tried and what to do; empty where it is open.
+  const std::string& reason() const { return reason_; }
+
+  /// Writes the address of a function to `function`; false where the library has none of that name, and then reason()
+  /// says so.
+  template <class Function>
+  bool Bind(const char* symbol, Function*& function) {
+    function = reinterpret_cast<Function*>(Find(symbol));
+    return function != nullptr;
+  }
+
+ private:
+  void* Find(const char* symbol);
+
+  void* handle_ = nullptr;
+  std::string path_;
+  std::string reason_;
+};
+
+}  // namespace slim::cuda

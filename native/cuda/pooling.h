@@ -1,0 +1,16 @@
+#pragma once
+
+#include <cstdint>
+
+#include "backend.h"
+#include "cuda/context.h"
+
+namespace slim::cuda {
+
+/// Backend's operations of these names. NaN is larger than any number, so that it is not lost.
+void MaxPoolForward(const CudaContext& context, const MaxPoolShape& shape, int64_t batch, const float* x, float* y,
+                    int32_t* winners);
+void MaxPoolBackward(const CudaContext& context, const MaxPoolShape& shape, int64_t batch, const int32_t* winners,
+                     const float* dy, float* dx);
+
+}  // namespace slim::cuda

@@ -1,0 +1,165 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "cuda/ptx.h"
+
+/// How the blocks of a team give each other what each step makes, so that all of them hold all of it.
+///
+/// Rounds are numbered from 1 through the life of the kernel; round r lives in buffer r % 2. A block writes its part of
+/// round r + 2 after it has all of round r + 1, which its peers write after they have read round r: so two buffers are
+/// enough, and no other barrier is needed.
+namespace slim::cuda {
+
+enum class TeamKind : uint8_t {
+  kBlock,    // K2: one block, through its shared memory
+  kCluster,  // K3: the blocks of a cluster, by stores into each other's shared memory that a barrier there counts
+  kGrid,     // K4: any blocks that are resident together, through global memory and a flag for each block
+};
+
+/// A team and its memory.
+struct TeamShape {
+  TeamKind kind;
+  int blocks;       // of a team
+  int sequences;    // of a tile, which a team walks at a time
+  int vectors;      // rows that a sequence has in a round
+  int depth;        // floats of a row in shared memory: the units, rounded up to what the lanes read
+  int units;        // floats of a row that are exchanged
+  float* states;    // kGrid: [teams, 2, sequences, vectors, units]
+  uint32_t* flags;  // kGrid: [teams, blocks], zeros at the start: the latest round of each
+
+  __host__ __device__ size_t BufferFloats() const {
+    return static_cast<size_t>(sequences) * static_cast<size_t>(vectors) * static_cast<size_t>(depth);
+  }
+  /// A grid's rounds wait in global memory, so that one buffer is enough.
+  __host__ __device__ int Buffers() const { return kind == TeamKind::kGrid ? 1 : 2; }
+  __host__ __device__ size_t SharedBytes() const {
+    return 2 * sizeof(TransactionBarrier) + 112 + static_cast<size_t>(Buffers()) * BufferFloats() * sizeof(float);
+  }
+};
+
+class TeamExchange {
+ public:
+  /// All threads of the block. The buffers' rows beyond the units are zeros from now on.
+  __device__ explicit TeamExchange(const TeamShape& shape) : shape_(shape) {
+    unsigned char* shared = SharedMemory<unsigned char>();
+    barriers_ = reinterpret_cast<TransactionBarrier*>(shared);
+    buffers_ = reinterpret_cast<float*>(shared + 128);
+    const size_t floats = static_cast<size_t>(shape.Buffers()) * shape.BufferFloats();
+    for (size_t i = threadIdx.x; i < floats; i += blockDim.x) buffers_[i] = 0.0f;
+    if (shape.kind != TeamKind::kCluster) {
+      __syncthreads();
+      return;
+    }
+    if (threadIdx.x == 0) {
+      InitBarrier(&barriers_[0], 1);
+      InitBarrier(&barriers_[1], 1);
+      FenceBarrierInit();
+      Expect(1);
+      Expect(2);
+    }
+    __syncthreads();
+    ClusterSync();
+  }
+
+  __device__ int Team() const { return static_cast<int>(blockIdx.x) / shape_.blocks; }
+  __device__ int Teams() const { return static_cast<int>(gridDim.x) / shape_.blocks; }
+  __device__ int BlockOfTeam() const { return static_cast<int>(blockIdx.x) % shape_.blocks; }
+
+  /// Writes one value of the next round. Every unit of every sequence and vector is written by one thread of the team,
+  /// once, before that thread waits.
+  __device__ void Send(int sequence, int vector, int unit, float value) {
+    const int row = sequence * shape_.vectors + vector;
+    const int next = (round_ + 1) & 1;
+    if (shape_.kind == TeamKind::kGrid) {
+      __stcg(GridStates(next) + row * shape_.units + unit, value);
+      return;
+    }
+    float* at = Buffer(next) + static_cast<size_t>(row) * shape_.depth + unit;
+    if (shape_.kind == TeamKind::kBlock) {
+      *at = value;
+      return;
+    }
+    for (int peer = 0; peer < shape_.blocks; ++peer) {
+      StoreAsync(PeerAddress(at, static_cast<uint32_t>(peer)), value,
+                 PeerAddress(&barriers_[next], static_cast<uint32_t>(peer)));
+    }
+  }
+
+  /// Waits for the next round and returns it: [sequences, vectors, depth] in shared memory.
+  __device__ const float* Receive() {
+    ++round_;
+    switch (shape_.kind) {
+      case TeamKind::kBlock:
+        __syncthreads();
+        break;
+      case TeamKind::kCluster:
+        WaitForCluster();
+        break;
+      case TeamKind::kGrid:
+        WaitForGrid();
+        return buffers_;
+    }
+    return Buffer(round_ & 1);
+  }
+
+ private:
+  // Waits longer than this are no waits for work: a block is missing, and the launch ends with an error.
+  static constexpr uint64_t kLongestWait = 20'000'000'000;
+
+  __device__ float* Buffer(int which) const { return buffers_ + static_cast<size_t>(which) * shape_.BufferFloats(); }
+  __device__ float* GridStates(int which) const {
+    const size_t floats = static_cast<size_t>(shape_.sequences) * static_cast<size_t>(shape_.vectors * shape_.units);
+    return shape_.states + (static_cast<size_t>(Team()) * 2 + static_cast<size_t>(which)) * floats;
+  }
+
+  __device__ void Expect(int round) {
+    const int values = shape_.sequences * shape_.vectors * shape_.units;
+    ArriveExpecting(&barriers_[round & 1], static_cast<uint32_t>(values) * static_cast<uint32_t>(sizeof(float)));
+  }
+
+  __device__ void WaitForCluster() {
+    const uint32_t parity = (static_cast<uint32_t>(round_) - 1) / 2 & 1;
+    uint64_t start = 0;
+    while (!PhaseIsOver(&barriers_[round_ & 1], parity)) CheckWait(start);
+    if (threadIdx.x == 0) Expect(round_ + 2);
+  }
+
+  __device__ void WaitForGrid() {
+    __syncthreads();  // all of the block's part is written
+    uint32_t* flags = shape_.flags + static_cast<size_t>(Team()) * static_cast<size_t>(shape_.blocks);
+    const uint32_t round = static_cast<uint32_t>(round_);
+    if (threadIdx.x == 0) {
+      __threadfence();
+      StoreRelease(flags + BlockOfTeam(), round);
+    }
+    uint64_t start = 0;
+    for (int peer = static_cast<int>(threadIdx.x); peer < shape_.blocks; peer += static_cast<int>(blockDim.x)) {
+      while (static_cast<int32_t>(LoadAcquire(flags + peer) - round) < 0) {
+        Pause(20);
+        CheckWait(start);
+      }
+    }
+    __syncthreads();
+    const float* from = GridStates(round_ & 1);
+    const int rows = shape_.sequences * shape_.vectors;
+    for (int at = static_cast<int>(threadIdx.x); at < rows * shape_.units; at += static_cast<int>(blockDim.x)) {
+      buffers_[at / shape_.units * shape_.depth + at % shape_.units] = __ldcg(from + at);
+    }
+    __syncthreads();
+  }
+
+  __device__ static void CheckWait(uint64_t& start) {
+    const uint64_t now = GlobalNanoseconds();
+    if (start == 0) start = now;
+    if (now - start > kLongestWait) __trap();
+  }
+
+  const TeamShape& shape_;
+  TransactionBarrier* barriers_;
+  float* buffers_;
+  int round_ = 0;
+};
+
+}  // namespace slim::cuda

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "cuda/recurrence_exchange.h"
+#include "cuda/recurrence_memory.h"
+#include "cuda/recurrence_plan.h"
+#include "cuda/recurrence_walk.h"
+
+/// K2, K3 and K4: one launch walks all turns. A team of blocks walks a tile of sequences; each block owns some units,
+/// whose recurrent weights stay in its registers (recurrence_engine.h), and whose part of every step it gives to the
+/// others of its team (recurrence_exchange.h).
+namespace slim::cuda {
+
+struct CudaContext;
+
+struct TeamForwardOperands {
+  Walk walk;
+  CellPlan cell;
+  UnitWeights weights;
+  InputProducts products;
+  KeptRows kept;
+  StateRows<float> output;
+  int full_blocks;
+  const float* recurrent_kernel;  // [n, full_blocks * n]
+};
+
+struct TeamBackwardOperands {
+  Walk walk;
+  CellPlan cell;
+  UnitWeights weights;
+  KeptRows kept;  // the values are replaced by the gradients of their blocks' pre-activations
+  StateRows<const float> doutput;
+  int full_blocks;
+  const float* recurrent_kernel;
+  double* sums;  // [B, SumBlocks, n]
+  int sum_blocks;
+};
+
+/// What the kernels are launched with.
+struct TeamLaunch {
+  TeamShape team;
+  int block_units;  // units of a block
+  int tiles;        // of sequences
+};
+
+enum class Pass : uint8_t { kForward, kBackward };
+
+/// How a pass is divided.
+struct TeamChoice {
+  TeamKind kind = TeamKind::kBlock;
+  int kernel = 0;  // in the table of instances
+  int threads = 0;
+  int block_units = 0;
+  int blocks = 0;     // of a team
+  int sequences = 0;  // of a tile
+  int teams = 0;
+  size_t shared_bytes = 0;
+  std::string reason;  // why the kind does not serve; empty where it does
+
+  bool Serves() const { return reason.empty(); }
+};
+
+/// `blocks`: of a team; 0 for the fewest that hold the weights. Asks the device what is resident.
+TeamChoice ChooseTeam(const CudaContext& context, const RecurrencePlan& plan, Pass pass, TeamKind kind, int blocks);
+
+/// For choices that serve.
+void TeamForward(const CudaContext& context, const RecurrencePlan& plan, const TeamChoice& choice,
+                 const TeamForwardOperands& operands, const TeamMemory& memory);
+void TeamBackward(const CudaContext& context, const RecurrencePlan& plan, const TeamChoice& choice,
+                  const TeamBackwardOperands& operands, const TeamMemory& memory);
+
+}  // namespace slim::cuda

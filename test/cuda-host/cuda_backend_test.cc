@@ -1,0 +1,161 @@
+// The CUDA device when things go wrong, and when several use it.
+
+#include "cuda/cuda_backend.h"
+
+#include <thread>
+
+#include "cuda/context.h"
+#include "cuda/device_session.h"
+#include "devices.h"
+#include "emulation/emulator.h"
+#include "errors.h"
+#include "test.h"
+
+namespace slim::test {
+namespace {
+
+// What the action fails with, and the code.
+template <class Action>
+std::string ErrorOf(const Action& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    return std::string(error.Code()) + ": " + error.what();
+  }
+  return "(nothing)";
+}
+
+void ExpectText(const std::string& text, const std::string& part) {
+  if (text.find(part) == std::string::npos) Fail(__FILE__, __LINE__, text + " does not tell " + part);
+}
+
+TEST("a device tells what it is") {
+  Bench bench(OpenCudaDevice(0));
+  EXPECT_EQ(bench->Description(), "cuda:0 (Emulated GPU, compute capability 9.0)");
+  EXPECT(!bench->ReadsHostMemory());
+}
+
+TEST("a device that there is not is an error that names those there are") {
+  emulated::Restart();
+  for (const int device : {-1, 1, 7}) {
+    const std::string error = ErrorOf([&] { cuda::MakeCudaBackend(device); });
+    ExpectText(error, "ERR_DEVICE: Expected a CUDA device from 0 to 0 but received " + std::to_string(device));
+  }
+}
+
+TEST("memory that cannot be had is an error with sizes, and all else stays usable") {
+  Bench bench(OpenCudaDevice(0));
+  float* kept = bench.Put(RandomFloats(1000, 1));
+  const std::string error = ErrorOf([&] { bench->Allocate(size_t{300} << 20); });
+  ExpectText(error, "ERR_OUT_OF_MEMORY: Could not get 300 MB (314572800 bytes) of GPU memory");
+  ExpectText(error, "of 256 MB are free");
+  EXPECT(bench.Get(kept, 1000) == RandomFloats(1000, 1));
+}
+
+TEST("a device that runs out of memory while it is opened gives back what it took") {
+  for (int64_t count = 1; count <= 3; ++count) {
+    emulated::Restart();
+    emulated::FailAllocations(count);
+    ExpectText(ErrorOf([] { cuda::MakeCudaBackend(0); }), "ERR_OUT_OF_MEMORY");
+    EXPECT_EQ(emulated::Counted().allocated, size_t{0});
+  }
+  // Restart fails where anything is left.
+  emulated::Restart();
+}
+
+TEST("a device that is lost in a step is an error at the next wait; the process goes on with another device") {
+  {
+    Bench bench(OpenCudaDevice(1));
+    const float* x = bench.Put(RandomFloats(64, 1));
+    float* y = bench.Space(64);
+    emulated::LoseDevice(2);
+    const std::string error = ErrorOf([&] {
+      for (int step = 0; step < 4; ++step) {
+        bench->ActivationForward(Activation::kTanh, 1, 64, x, y);
+        bench->Synchronize();
+      }
+    });
+    ExpectText(error, "ERR_DEVICE: Could not finish the work on the CUDA device: unspecified launch failure");
+    ExpectText(error, "this process can no longer use the device");
+    ExpectText(ErrorOf([&] { bench->Allocate(4); }), "ERR_DEVICE");
+  }
+  Bench again(OpenCudaDevice(0));
+  float* values = again.Put(FloatArray{1, 2});
+  EXPECT_EQ(again.Get(values, 2)[1], 2.0f);
+}
+
+TEST("a step that fails while it is recorded does nothing and can be enqueued again") {
+  Bench bench(OpenCudaDevice(2));
+  float* memory = bench.Put(FloatArray{1, 2, 3});
+  struct Stop {};
+  EXPECT_THROWS(bench->Run(5,
+                           [&] {
+                             bench->Zero(memory, 3 * sizeof(float));
+                             throw Stop();
+                           }),
+                Stop);
+  EXPECT_EQ(bench.Get(memory, 3)[2], 3.0f);
+  bench->Run(5, [&] { bench->Zero(memory, 2 * sizeof(float)); });
+  const FloatArray read = bench.Get(memory, 3);
+  EXPECT_EQ(read[1], 0.0f);
+  EXPECT_EQ(read[2], 3.0f);
+}
+
+TEST("what is seen again is replayed from its record, not enqueued") {
+  Bench bench(OpenCudaDevice(3));
+  float* memory = bench.Put(FloatArray{1});
+  int enqueued = 0;
+  for (int step = 0; step < 3; ++step) {
+    bench->Run(9, [&] {
+      ++enqueued;
+      bench->Zero(memory, sizeof(float));
+    });
+  }
+  bench->Synchronize();
+  EXPECT_EQ(enqueued, 1);
+  EXPECT_EQ(emulated::Counted().graph_launches, 3);
+}
+
+TEST("two models on one device do not disturb each other") {
+  for (uint64_t seed = 0; seed < 6; ++seed) {
+    Bench first(OpenCudaDevice(static_cast<int>(seed)));
+    Bench second(cuda::MakeCudaBackend(0));
+    const FloatArray x = RandomFloats(40 * 50, 1), kernel = RandomFloats(50 * 6, 2);
+    const DenseShape shape{1, 50, 6, Activation::kLinear};
+    FloatArray results[2];
+    float* ys[2];
+    Bench* benches[2] = {&first, &second};
+    for (int i = 0; i < 2; ++i) {
+      Bench& bench = *benches[i];
+      const float* on_device = bench.Put(x);
+      const float* weights = bench.Put(kernel);
+      ys[i] = bench.Space(40 * 6);
+      bench->DenseForward(shape, 40, on_device, weights, nullptr, ys[i], nullptr);
+    }
+    for (int i = 0; i < 2; ++i) results[i] = benches[i]->Get(ys[i], 40 * 6);
+    EXPECT(results[0] == results[1]);
+  }
+}
+
+TEST("a device may be used by another thread than opened it") {
+  Bench bench(OpenCudaDevice(4));
+  float* memory = bench.Put(FloatArray{5});
+  float read = 0;
+  std::thread([&] {
+    bench->SetStep({.seed = 1, .step = 2});
+    bench->Download(&read, memory, sizeof(read));
+  }).join();
+  EXPECT_EQ(read, 5.0f);
+}
+
+TEST("a card with little memory gets by with a small workspace") {
+  emulated::Card card;
+  card.memory = 3 << 20;
+  emulated::Restart(card, 0);
+  const cuda::DeviceSession session(0);
+  EXPECT_EQ(session.context().workspace_bytes, size_t{1} << 20);
+  EXPECT_EQ(session.context().device.multiprocessors, 4);
+}
+
+}  // namespace
+}  // namespace slim::test

@@ -1,0 +1,196 @@
+/** What the package makes of a CUDA library, and of a machine behind it, of every kind. */
+
+import { copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { DeviceError, devices, layers, OutOfMemoryError, sequential } from '../src/index.js';
+import { loadNative } from '../src/native.js';
+import { toyData, toyModel, weightBytes } from './model/toy.js';
+
+/** Built with the native tests; SLIM_LSTM_FAKE_CUDA names the case it plays. */
+const fake = fileURLToPath(new URL('../build/test/libslim_lstm_fake_cuda.so', import.meta.url));
+
+let folder: string;
+let copies = 0;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'slim-lstm-cuda-'));
+});
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+afterEach(() => {
+  vi.unstubAllEnvs();
+  vi.restoreAllMocks();
+});
+
+/** Has the addon open that file as its CUDA library. */
+function useLibrary(path: string): void {
+  vi.stubEnv('SLIM_LSTM_CUDA_LIBRARY', path);
+}
+
+/** A copy of its own, as what a library answered is kept for the life of the process. */
+function useFake(name: string): string {
+  const path = join(folder, `libslim_lstm_cuda_${copies++}.so`);
+  copyFileSync(fake, path);
+  vi.stubEnv('SLIM_LSTM_FAKE_CUDA', name);
+  useLibrary(path);
+  return path;
+}
+
+const make = (device: string) => sequential([layers.dense({ units: 1 })], { inputShape: [3], device });
+
+/** What asking for the device says, twice, as the second time nothing is tried any more. */
+function refusalOf(device: string): string {
+  const messages = [1, 2].map(() => {
+    try {
+      make(device).dispose();
+    } catch (error) {
+      expect(error).toBeInstanceOf(DeviceError);
+      return (error as Error).message;
+    }
+    throw new Error(`${device} was there`);
+  });
+  expect(messages[1]).toBe(messages[0]);
+  return messages[0] ?? '';
+}
+
+describe.skipIf(process.platform !== 'linux')('a CUDA library', () => {
+  it('that is missing is told with its path and how to build it', () => {
+    const path = join(folder, 'nowhere.so');
+    useLibrary(path);
+    const message = refusalOf('cuda');
+    expect(message).toMatch(/^Cannot use device cuda: this installation of slim-lstm has no CUDA library/);
+    for (const words of [path, 'npm run build:cuda', 'build-from-source.mjs --cuda', "device 'cpu'"]) {
+      expect(message).toContain(words);
+    }
+    expect(devices().map(({ name, usable }) => [name, usable])).toEqual([
+      ['cpu', true],
+      ['cuda', false],
+    ]);
+  });
+
+  it('is looked for beside the addon', () => {
+    useLibrary('');
+    expect(loadNative().cuda().library).toMatch(/libslim_lstm_cuda\.so$/);
+  });
+
+  it("that is damaged is told with the loader's words", () => {
+    const path = join(folder, 'damaged.so');
+    writeFileSync(path, 'this is no library '.repeat(100));
+    useLibrary(path);
+    expect(refusalOf('cuda:0')).toMatch(/the CUDA library could not be opened \(.*damaged\.so: invalid ELF header\)/);
+  });
+});
+
+describe.skipIf(!existsSync(fake))('with a library that opens', () => {
+  it('one of another version of this package is refused', () => {
+    useFake('other version');
+    expect(refusalOf('cuda')).toMatch(/was built from another version of slim-lstm.*npm run build:cuda/);
+  });
+
+  it('one that exports nothing of ours is refused', () => {
+    const path = join(folder, 'foreign.so');
+    copyFileSync(fileURLToPath(new URL('../build/Release/slim_lstm.node', import.meta.url)), path);
+    useLibrary(path);
+    expect(refusalOf('cuda')).toContain(`${path} is no CUDA library of slim-lstm`);
+  });
+
+  it.each([
+    ['no driver', /no NVIDIA driver is loaded; install driver 580 or newer/],
+    ['old driver', /driver 570\.86\.10 is too old: it serves CUDA 12\.8 at the most.*needs 13\.0; install driver 580/],
+    ['no device', /driver 580\.65\.06 sees no GPU/],
+  ])('%s: the reason and the remedy are told, and auto takes the CPU', (name, words) => {
+    useFake(name);
+    for (const device of ['cuda', 'cuda:0', 'cuda:7']) {
+      expect(refusalOf(device)).toMatch(words);
+      expect(refusalOf(device)).toContain(`Cannot use device ${device}: `);
+    }
+    expect(devices()).toMatchObject([
+      { name: 'cpu', usable: true },
+      { name: 'cuda', usable: false, description: null, reason: expect.stringMatching(words) },
+    ]);
+    using model = make('auto');
+    expect(model.device).toMatch(/^cpu /);
+  });
+
+  it('a GPU below compute capability 7.5 is refused by name', () => {
+    useFake('old GPU');
+    for (const device of ['cuda', 'cuda:0']) {
+      expect(refusalOf(device)).toMatch(/Old GPU has compute capability 6\.1 and 7\.5 \(Turing\) is the oldest/);
+    }
+    expect(refusalOf('cuda:1')).toContain('this machine has cuda:0 alone');
+  });
+
+  it('of several GPUs the first that can be used is taken', () => {
+    useFake('');
+    expect(devices()).toMatchObject([
+      { name: 'cuda:1', usable: true, description: 'Fake GPU, compute capability 9.0, 140.0 GiB', reason: null },
+      { name: 'cpu', usable: true },
+      { name: 'cuda:0', usable: false, reason: expect.stringContaining('compute capability 6.1') },
+    ]);
+    for (const device of ['cuda', 'cuda:1', 'auto']) {
+      using model = make(device);
+      expect(model.device).toBe('cuda:1 (Fake GPU, compute capability 9.0, 140.0 GiB)');
+    }
+    expect(refusalOf('cuda:0')).toContain('compute capability 6.1');
+    expect(refusalOf('cuda:7')).toContain('this machine has cuda:0, cuda:1 alone');
+  });
+
+  it('the addon itself refuses what no device is called', () => {
+    useFake('');
+    const spec = { tokenInput: false, inputShape: [3], layers: [] };
+    for (const device of ['cuda:', 'cuda:x', 'cuda:-1', 'cuda:99999', 'cudax', 'gpu']) {
+      expect(() => loadNative().createModel(spec, { device, threads: 1, seed: 0 })).toThrow(
+        /Expected the device cpu, cuda or cuda:<index> but received/,
+      );
+    }
+    expect(() => loadNative().createModel(spec, { device: 'cuda:7', threads: 1, seed: 0 })).toThrow(
+      /Cannot use device cuda:7: this machine has cuda:0 and cuda:1 alone/,
+    );
+  });
+
+  it('a device that refuses when it is taken says so in the class of its reason', () => {
+    useFake('device in use');
+    expect(() => make('cuda')).toThrow(OutOfMemoryError);
+    expect(() => make('cuda')).toThrow('Cannot use device cuda:1: its memory is full');
+  });
+
+  it('the report names the driver, what the library was built for, and the libraries of NVIDIA', () => {
+    const path = useFake('');
+    expect(loadNative().cuda()).toMatchObject({
+      library: path,
+      opened: true,
+      reason: null,
+      driver: '580.65.06',
+      driverCuda: '13.0',
+      runtimeCuda: '13.0',
+      architectures: '75-real;80-real;90a-real',
+      libraries: [
+        { name: 'cuBLASLt', version: '13.1.1', path: '/opt/cublas/libcublasLt.so.13', reason: null },
+        { name: 'cuDNN', version: null, path: null, reason: 'cuDNN was not found' },
+      ],
+    });
+  });
+
+  it("a model trains there, on memory that is not the process's own, to the bits of the CPU", async () => {
+    useFake('');
+    const { x, y } = toyData(48);
+    const weights: Buffer[] = [];
+    for (const device of ['cpu', 'cuda']) {
+      using model = toyModel({ device });
+      await model.fit(x, y, { epochs: 2, batchSize: 16, verbose: 0 });
+      weights.push(weightBytes(model));
+    }
+    expect(weights[1]).toEqual(weights[0]);
+  });
+
+  it('what the device throws arrives in its class, and the next model works', () => {
+    useFake('');
+    const huge = () => sequential([layers.dense({ units: 2 ** 25 })], { inputShape: [2 ** 20], device: 'cuda' });
+    expect(huge).toThrow(OutOfMemoryError);
+    using model = make('cuda');
+    expect(model.device).toMatch(/^cuda:1 /);
+  });
+});

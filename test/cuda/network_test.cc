@@ -1,0 +1,92 @@
+// Whole networks: what a program makes of them on the CUDA device is what it makes of them on the CPU.
+
+#include "cpu/cpu_backend.h"
+#include "devices.h"
+#include "program/jobs.h"
+#include "small_models.h"
+#include "test.h"
+
+namespace slim::test {
+namespace {
+
+constexpr Loss kSparse = Loss::kSparseCategoricalCrossentropy;
+constexpr int64_t kRows = 20, kTrained = 14;
+
+// With everything that a step has: tokens, dropout of all kinds, convolution, both directions, several cells.
+ModelSpec Network(bool masked) {
+  LstmSpec lstm = LstmOf(6, StandardCell(), true);
+  lstm.input_dropout = 0.2f;
+  lstm.recurrent_dropout = 0.3f;
+  SpecBuilder builder = SpecBuilder::Tokens(12);
+  builder.Embedding(15, 6, masked).SpatialDropout1d(0.1f);
+  if (!masked) builder.Conv1d(6, 6, 3, Activation::kRelu).MaxPooling1d(2, 2).Dropout(0.2f);
+  return builder.Bidirectional(6, lstm, Merge::kMul)
+      .Bidirectional(6, LstmOf(4, MixedCell()), Merge::kAve)
+      .Dense(4, 5, Activation::kTanh)
+      .Dense(5, 3, Activation::kSoftmax)
+      .Build();
+}
+
+TrainJob Epoch(std::shared_ptr<const Dataset> data, uint32_t epoch) {
+  TrainJob job;
+  job.rows = {std::move(data), 0, kTrained, 8};
+  job.epoch = epoch;
+  job.learning_rate = 0.01f;
+  if (epoch > 0) job.class_weights = {1.0f, 0.5f, 2.0f};
+  return job;
+}
+
+FloatArray Copied(const HostArray<float>& values) { return {values.data(), values.data() + values.size()}; }
+
+Outputs Results(const ModelSpec& spec, std::unique_ptr<Backend> backend, const TrainingSpec& training) {
+  Model model(spec, std::move(backend), 1);
+  const auto data = RandomData(model.program(), kSparse, kRows, 3);
+  model.Compile(training);
+  FloatArray metrics;
+  for (uint32_t epoch = 0; epoch < 2; ++epoch) {
+    const RunMetrics trained = Train(model, Epoch(data, epoch), NoListener());
+    const RunMetrics seen = Evaluate(model, {data, kTrained, kRows, 4}, NoListener());
+    for (const RunMetrics& run : {trained, seen}) {
+      metrics.push_back(static_cast<float>(run.loss));
+      metrics.push_back(static_cast<float>(run.accuracy));
+    }
+  }
+  const Prediction prediction = Predict(model, {data, 5, kRows, 16}, NoListener());
+  const Gradients gradients = ComputeGradients(model, {{data, 0, kRows, 16}, true, false}, NoListener());
+  return {{"parameters", ParametersOf(model)},
+          {"metrics", metrics},
+          {"predictions", Copied(prediction.outputs)},
+          {"gradients", Copied(gradients.parameters)}};
+}
+
+void ExpectNetwork(const ModelSpec& spec, const TrainingSpec& training) {
+  const Outputs expected = Results(spec, MakeCpuBackend(1), training);
+  Outputs first;
+  for (int run = 0; run < 2; ++run) {
+    const Outputs outputs = Results(spec, OpenCudaDevice(run), training);
+    if (run == 0) first = outputs;
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      const FloatArray& own = outputs[i].values;
+      const std::vector<double> cpu(expected[i].values.begin(), expected[i].values.end());
+      // Four steps of training carry differences of rounding on.
+      if (!(RelativeError(own, cpu) <= 1e-4)) {
+        Fail(__FILE__, __LINE__, std::string(outputs[i].name) + " are off by " + Show(RelativeError(own, cpu)));
+      }
+      if (own != first[i].values) Fail(__FILE__, __LINE__, std::string(outputs[i].name) + " have other bits again");
+    }
+  }
+}
+
+TEST("training, evaluation, prediction and gradients come to the CPU's values, the same bits each time") {
+  TrainingSpec training = TrainingOf(kSparse, OptimizerKind::kAdamw);
+  training.optimizer.weight_decay = 0.01f;
+  training.optimizer.clip_norm = 0.5f;
+  ExpectNetwork(Network(false), training);
+}
+
+TEST("padding that is masked is left out as on the CPU") {
+  ExpectNetwork(Network(true), TrainingOf(kSparse, OptimizerKind::kRmsprop));
+}
+
+}  // namespace
+}  // namespace slim::test

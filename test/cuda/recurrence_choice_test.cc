@@ -1,0 +1,105 @@
+// Which kernel serves the recurrence, and what happens where one does not.
+
+#include "errors.h"
+#include "recurrence_on_cuda.h"
+#include "test.h"
+
+#if defined(SLIM_CUDA_EMULATED)
+#include "cuda/cuda_backend.h"
+#include "emulation/emulator.h"
+#endif
+
+namespace slim::test {
+namespace {
+
+Problem MakeProblem(const Cell& cell, int64_t batch, int64_t steps, int64_t inputs, int64_t units) {
+  Problem problem;
+  problem.shape = MakeShape(cell, steps, inputs, units);
+  problem.batch = batch;
+  return problem;
+}
+
+// The message of the error that a kernel ends in when it is asked to serve the cell; empty where it does.
+std::string Refusal(Bench& bench, const char* kernel, const Cell& cell, int64_t units) {
+  const KernelNamed forced(kernel);
+  Problem problem = MakeProblem(cell, 2, 2, 2, units);
+  problem.training = false;
+  const ProblemData data = MakeData(problem);
+  try {
+    SolveOnDevice(bench, problem, data);
+  } catch (const Error& error) {
+    EXPECT_EQ(std::string(error.Code()), "ERR_INVALID_ARGUMENT");
+    return error.what();
+  }
+  return "";
+}
+
+void ExpectRight(Bench& bench, const Problem& problem, const char* what) {
+  const ProblemData data = MakeData(problem);
+  for (const NamedError& error : Errors(SolveOnDevice(bench, problem, data), SolvePlainly(problem, data))) {
+    if (error.error > 1e-5) Fail(__FILE__, __LINE__, std::string(what) + ", " + error.array + " is off");
+  }
+}
+
+TEST("a kernel that is named and does not serve the layer is refused by name and reason") {
+  Bench bench(OpenCudaDevice(0));
+  const Cell lstm = Family()[0].cell, scan = Family()[10].cell;
+  EXPECT_EQ(Refusal(bench, "scan", lstm, 3),
+            "Expected a kernel that serves the layer for SLIM_LSTM_KERNEL but received scan: units see each other");
+  EXPECT_EQ(Refusal(bench, "block", scan, 3),
+            "Expected a kernel that serves the layer for SLIM_LSTM_KERNEL but received block: no block has a full "
+            "recurrent product");
+  EXPECT_EQ(Refusal(bench, "block", lstm, 65),
+            "Expected a kernel that serves the layer for SLIM_LSTM_KERNEL but received block: the weights take 2 "
+            "blocks or more");
+  EXPECT_EQ(Refusal(bench, "grid", lstm, 1025),
+            "Expected a kernel that serves the layer for SLIM_LSTM_KERNEL but received grid: 1025 units are too many");
+  EXPECT_EQ(Refusal(bench, "fast", lstm, 3),
+            "Expected scan, block, cluster, grid or graph for SLIM_LSTM_KERNEL but received fast");
+  EXPECT_EQ(Refusal(bench, "graph", lstm, 3), "");
+}
+
+#if defined(SLIM_CUDA_EMULATED)
+
+TEST("without clusters a layer that one block does not hold is walked by a grid, or by a graph") {
+  emulated::Card card;
+  card.major = 7;
+  card.minor = 5;
+  card.shared_per_multiprocessor = card.shared_per_block = size_t{64} << 10;
+  emulated::Restart(card, 3);
+  Bench bench(cuda::MakeCudaBackend(0));
+  EXPECT_EQ(Refusal(bench, "cluster", Family()[0].cell, 3),
+            "Expected a kernel that serves the layer for SLIM_LSTM_KERNEL but received cluster: clusters need compute "
+            "capability 9.0, the device has 7.5");
+  ExpectRight(bench, MakeProblem(Family()[3].cell, 2, 2, 2, 130), "one full product, 130 units");
+  ExpectRight(bench, MakeProblem(Family()[0].cell, 2, 3, 2, 5), "four full products, 5 units");
+  ExpectRight(bench, MakeProblem(Family()[10].cell, 2, 3, 2, 5), "no full product, 5 units");
+}
+
+TEST("a grid that does not find room falls back to a graph") {
+  for (const int taken : {3, 4}) {
+    emulated::Restart({}, 4);
+    Bench bench(cuda::MakeCudaBackend(0));
+    emulated::TakeMultiprocessors(taken);
+    const KernelNamed forced("grid:4");
+    ExpectRight(bench, MakeProblem(Family()[0].cell, 3, 3, 2, 16), "a grid without room");
+  }
+}
+
+TEST("layers whose units share out their depth widely equal the plain path") {
+  emulated::Card card;
+  card.multiprocessors = 24;
+  card.multiprocessors_per_cluster_group = 24;
+  emulated::Restart(card, 5);
+  Bench bench(cuda::MakeCudaBackend(0));
+  const KernelNamed forced("grid");
+  ExpectRight(bench, MakeProblem(Family()[0].cell, 1, 2, 1, 130), "four full products, 130 units");
+  ExpectRight(bench, MakeProblem(Family()[0].cell, 1, 2, 1, 260), "four full products, 260 units");
+  ExpectRight(bench, MakeProblem(Family()[3].cell, 3, 2, 1, 260), "one full product, 260 units");
+  ExpectRight(bench, MakeProblem(Family()[3].cell, 2, 2, 1, 520), "one full product, 520 units");
+}
+
+#endif
+
+}  // namespace
+}  // namespace slim::test

@@ -1,0 +1,189 @@
+// What the CUDA device asks of cuDNN is the standard recurrence: cuDNN is stood in for by its documentation in plain
+// loops (test/fake-cuda/fake_cudnn.cc), device memory by the host's, and the CPU device is the oracle. Compiled where
+// cuDNN's headers are.
+
+#if defined(SLIM_LSTM_FAKE_CUDNN_LIBRARY)
+
+#include "cuda/cudnn.h"
+
+#include <cuda_runtime_api.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+
+#include "arrays.h"
+#include "cpu/cpu_backend.h"
+#include "cuda/cudnn_weights.h"
+#include "small_models.h"
+#include "test.h"
+
+// The host's stand-ins for what the file under test calls of CUDA's runtime.
+extern "C" {
+cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind, cudaStream_t) {
+  std::memcpy(to, from, bytes);
+  return cudaSuccess;
+}
+cudaError_t cudaMemcpy2DAsync(void* to, size_t to_pitch, const void* from, size_t from_pitch, size_t width,
+                              size_t height, cudaMemcpyKind, cudaStream_t) {
+  for (size_t row = 0; row < height; ++row) {
+    std::memcpy(static_cast<char*>(to) + row * to_pitch, static_cast<const char*>(from) + row * from_pitch, width);
+  }
+  return cudaSuccess;
+}
+cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t) {
+  std::memset(to, value, bytes);
+  return cudaSuccess;
+}
+const char* cudaGetErrorString(cudaError_t) { return "a failure"; }
+}
+
+namespace slim::cuda {
+
+void CopyTransposed(const float* source, int64_t source_stride, int64_t rows, int64_t columns, float* destination,
+                    int64_t destination_stride, CUstream_st*) {
+  for (int64_t row = 0; row < rows; ++row) {
+    for (int64_t column = 0; column < columns; ++column) {
+      destination[column * destination_stride + row] = source[row * source_stride + column];
+    }
+  }
+}
+
+}  // namespace slim::cuda
+
+namespace slim::test {
+namespace {
+
+using cuda::CudnnLstm;
+
+constexpr int64_t kBatch = 3, kSteps = 5, kInputs = 4, kUnits = 6;
+
+// cuDNN is looked for once in a process, so every test begins with this.
+std::unique_ptr<CudnnLstm> Open() {
+  const std::filesystem::path library = SLIM_LSTM_FAKE_CUDNN_LIBRARY;
+  setenv("SLIM_LSTM_CUDA_LIBRARIES", library.parent_path().c_str(), 1);
+  auto opened = CudnnLstm::Make(cuda::ProductPrecision::kFloat32);
+  unsetenv("SLIM_LSTM_CUDA_LIBRARIES");
+  return opened;
+}
+
+RecurrenceShape Shape(bool return_sequences, bool bias) {
+  RecurrenceShape shape{};
+  shape.cell = StandardCell();
+  for (BlockTerms& block : shape.cell.blocks) block.bias = bias;
+  shape.steps = kSteps;
+  shape.inputs = kInputs;
+  shape.units = kUnits;
+  shape.return_sequences = return_sequences;
+  return shape;
+}
+
+struct Problem {
+  Problem(bool return_sequences, bool with_bias)
+      : shape(Shape(return_sequences, with_bias)), rows(return_sequences ? kBatch * kSteps : kBatch) {
+    doutput = RandomFloats(rows * stride, 5);
+  }
+
+  RecurrenceShape shape;
+  int64_t rows;
+  int64_t stride = kUnits + 2;
+  FloatArray x = RandomFloats(kBatch * kSteps * kInputs, 1);
+  FloatArray kernel = RandomFloats(kInputs * 4 * kUnits, 2);
+  FloatArray recurrent_kernel = RandomFloats(kUnits * 4 * kUnits, 3);
+  FloatArray bias = RandomFloats(4 * kUnits, 4);
+  FloatArray doutput;
+
+  RecurrenceWeights Weights() const { return {kernel.data(), recurrent_kernel.data(), nullptr, bias.data()}; }
+};
+
+struct Results {
+  explicit Results(const Problem& problem)
+      : h(static_cast<size_t>(problem.rows * problem.stride), 0.0f),
+        dkernel(Unwritten(kInputs * 4 * kUnits)),
+        drecurrent(Unwritten(kUnits * 4 * kUnits)),
+        dbias(Unwritten(4 * kUnits)),
+        dx(Unwritten(kBatch * kSteps * kInputs)) {}
+
+  FloatArray h, dkernel, drecurrent, dbias, dx;
+
+  RecurrenceGradients Gradients(bool bias) {
+    return {dkernel.data(), drecurrent.data(), nullptr, bias ? dbias.data() : nullptr};
+  }
+};
+
+Results ByCpu(const Problem& problem) {
+  Results results(problem);
+  const auto cpu = MakeCpuBackend(1);
+  cpu->SetStep({});
+  SequenceInput input;
+  input.x = problem.x.data();
+  Scratch cache(cpu->RecurrenceCacheBytes(problem.shape, kBatch, false));
+  Scratch scratch(cpu->RecurrenceScratchBytes(problem.shape, kBatch, false, true));
+  cpu->RecurrenceForward(problem.shape, kBatch, input, nullptr, problem.Weights(), {results.h.data(), problem.stride},
+                         cache.get(), scratch.get());
+  cpu->RecurrenceBackward(
+      problem.shape, kBatch, input, nullptr, problem.Weights(), {problem.doutput.data(), problem.stride}, cache.get(),
+      results.Gradients(problem.shape.cell.blocks[0].bias), {results.dx.data(), nullptr, false}, scratch.get());
+  return results;
+}
+
+Results ByCudnn(CudnnLstm& cudnn, const Problem& problem, bool wants_dx) {
+  Results results(problem);
+  Scratch cache(cudnn.CacheBytes(problem.shape, kBatch));
+  Scratch scratch(cudnn.ScratchBytes(problem.shape, kBatch, true));
+  cudnn.Forward(problem.shape, kBatch, problem.x.data(), problem.Weights(), {results.h.data(), problem.stride},
+                cache.get(), scratch.get(), nullptr);
+  // Free between two operations.
+  std::memset(scratch.get(), 0xff, cudnn.ScratchBytes(problem.shape, kBatch, true));
+  cudnn.Backward(problem.shape, kBatch, problem.x.data(), problem.Weights(), {problem.doutput.data(), problem.stride},
+                 cache.get(), results.Gradients(problem.shape.cell.blocks[0].bias),
+                 wants_dx ? results.dx.data() : nullptr, scratch.get(), nullptr);
+  return results;
+}
+
+TEST("cuDNN's layer gives the CPU's states and gradients") {
+  const auto cudnn = Open();
+  REQUIRE(cudnn != nullptr);
+  for (const bool return_sequences : {false, true}) {
+    for (const bool bias : {false, true}) {
+      const Problem problem(return_sequences, bias);
+      REQUIRE(cuda::WhyNotCudnn(problem.shape, false).empty());
+      const Results expected = ByCpu(problem);
+      const Results actual = ByCudnn(*cudnn, problem, true);
+      EXPECT_NEAR(RelativeError(actual.h, expected.h), 0, 1e-5);
+      EXPECT_NEAR(RelativeError(actual.dkernel, expected.dkernel), 0, 1e-5);
+      EXPECT_NEAR(RelativeError(actual.drecurrent, expected.drecurrent), 0, 1e-5);
+      EXPECT_NEAR(RelativeError(actual.dx, expected.dx), 0, 1e-5);
+      if (bias) EXPECT_NEAR(RelativeError(actual.dbias, expected.dbias), 0, 1e-5);
+    }
+  }
+}
+
+TEST("the gradient of the input may be unwanted") {
+  const auto cudnn = Open();
+  REQUIRE(cudnn != nullptr);
+  const Problem problem(true, true);
+  EXPECT_NEAR(RelativeError(ByCudnn(*cudnn, problem, false).dkernel, ByCpu(problem).dkernel), 0, 1e-5);
+}
+
+TEST("inference keeps nothing and gives the states of training") {
+  const auto cudnn = Open();
+  REQUIRE(cudnn != nullptr);
+  const Problem problem(true, true);
+  Results results(problem);
+  Scratch scratch(cudnn->ScratchBytes(problem.shape, kBatch, false));
+  cudnn->Forward(problem.shape, kBatch, problem.x.data(), problem.Weights(), {results.h.data(), problem.stride},
+                 nullptr, scratch.get(), nullptr);
+  EXPECT_NEAR(RelativeError(results.h, ByCpu(problem).h), 0, 1e-5);
+}
+
+TEST("cuDNN reports its version and its file") {
+  REQUIRE(Open() != nullptr);
+  EXPECT_EQ(cuda::CudnnLibrary().version, "9.1.2");
+  EXPECT_EQ(cuda::CudnnLibrary().path, SLIM_LSTM_FAKE_CUDNN_LIBRARY);
+}
+
+}  // namespace
+}  // namespace slim::test
+
+#endif
