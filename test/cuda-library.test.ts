@@ -17,12 +17,14 @@ const aim = 'sm_90a';
 /**
  * The kernels that walk over time with their operands in registers. The compiler holds them to the registers that their
  * launch bounds leave a thread, so that as many blocks as wanted are resident; what it cannot hold it spills, and that is
- * fetched again at every step. K1, the scan, must hold all of it everywhere. Of K2 to K4, the teams, a few instances for
- * the widest layers are two registers short; on older architectures they serve, but nothing is asked of them.
+ * fetched again at every step. K1, the scan, and the instances that serve as K2, one block for a tile of sequences, must
+ * hold all of it. Some instances for wider layers (K3, K4) are up to four registers short on the architecture that the
+ * kernels aim at; nothing is asked of older ones.
  */
 const scan = 'recurrence_scan.cu';
 const teams = ['recurrence_team_forward.cu', 'recurrence_team_backward.cu'];
-const twoRegisters = 8;
+const oneBlock = /EngineShapeILi(?:4ELi4ELi[12]|1ELi8ELi[124])E/;
+const fourRegisters = 16;
 
 interface KernelUse {
   readonly source: string;
@@ -107,14 +109,12 @@ describe.skipIf(!existsSync(library))('the CUDA library', () => {
     expect(kernels.filter(({ stack, spills }) => stack > 0 || spills > 0)).toEqual([]);
   });
 
-  it.each(teams)('no kernel of %s is more than two registers short', (source) => {
+  it.each(teams)('no kernel of %s for one block spills, and those for wider layers next to nothing', (source) => {
     const kernels = kernelsOf(source).filter(({ architecture }) => architecture === aim);
-    expect(kernels.length).toBeGreaterThan(0);
-    const faults = kernels.filter(({ stack, stores }) => stack > twoRegisters || stores > twoRegisters);
-    expect(faults).toEqual([]);
-    // Those that serve layers of up to 256 units, which are most.
-    const clean = kernels.filter(({ stack, spills }) => stack === 0 && spills === 0);
-    expect(clean.length).toBeGreaterThanOrEqual(kernels.length - 3);
+    const ofOneBlock = kernels.filter(({ kernel }) => oneBlock.test(kernel));
+    expect(ofOneBlock.length).toBeGreaterThanOrEqual(5);
+    expect(ofOneBlock.filter(({ stack, spills }) => stack > 0 || spills > 0)).toEqual([]);
+    expect(kernels.filter(({ stack, stores }) => stack > fourRegisters || stores > fourRegisters)).toEqual([]);
   });
 
   it('no kernel has shared memory of its own, beside what its launch asks for', () => {

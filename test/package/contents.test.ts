@@ -28,7 +28,7 @@ describe('the packed archive', () => {
       /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|CMakeLists\.txt)$/,
       /^dist\/.+\.(js|d\.ts)$/,
       /^native\/.+\.(cc|h|cu|cuh|map)$/,
-      /^cmake\/.+\.(cmake|map)$/,
+      /^cmake\/.+\.(cmake|sh)$/,
       /^prebuilds\/[a-z0-9]+-[a-z0-9]+\/[^/]+\.(node|so)$/,
       /^scripts\/build-from-source\.mjs$/,
     ];
