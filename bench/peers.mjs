@@ -14,6 +14,7 @@ import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { parseArgs, promisify } from 'node:util';
 import { main, root, SetupError } from '../scripts/setup/command.mjs';
 import { checkEquality } from './comparisons/equality.mjs';
@@ -26,6 +27,7 @@ import * as network from './comparisons/network.mjs';
 import * as regularisation from './comparisons/regularisation.mjs';
 import { Contestant } from './instrument/contestant.mjs';
 import { busyShare, machine, machineSlug } from './instrument/machine.mjs';
+import { Pace } from './instrument/pace.mjs';
 import { nativePrograms } from './instrument/programs.mjs';
 import { peersPython } from './instrument/python.mjs';
 import { dataFolder } from './instrument/real-data.mjs';
@@ -67,13 +69,27 @@ for (const name of chosen) {
   process.exit(2);
 }
 
-/** Those of one thread and of all. Measured anew for each comparison, since a machine's clock rate drifts. */
+/** Some seconds apart, since a machine may be slow for as long. */
+const CEILING_TRIES = 4;
+const CEILING_PAUSE_MILLISECONDS = 3000;
+
+/** Those of one thread and of all, the best of some tries. Measured anew for each comparison: clock rates drift. */
 async function measuredCeilings(programs) {
   const counts = threads === 1 ? '1' : `1,${threads}`;
-  const { stdout } = await promisify(execFile)(programs.ceilings, ['--threads', counts]);
-  const { target, ceilings } = JSON.parse(stdout);
-  return { target, ceilings, ceiling: ceilings.at(-1) };
+  let best;
+  for (let tries = 0; tries < CEILING_TRIES; tries++) {
+    if (tries > 0) await setTimeout(CEILING_PAUSE_MILLISECONDS);
+    const { stdout } = await promisify(execFile)(programs.ceilings, ['--threads', counts, '--samples', '3']);
+    const { target, ceilings } = JSON.parse(stdout);
+    best = {
+      target,
+      ceilings: best === undefined ? ceilings : ceilings.map((now, i) => higher(now, best.ceilings[i])),
+    };
+  }
+  return { ...best, ceiling: best.ceilings.at(-1) };
 }
+
+const higher = (a, b) => Object.fromEntries(Object.keys(a).map((name) => [name, Math.max(a[name], b[name])]));
 
 /** Functions that begin a contestant each. */
 function starters(python) {
@@ -103,12 +119,15 @@ async function measureSections(context) {
     const begun = Date.now();
     try {
       const { ceilings, ceiling } = await measuredCeilings(context.programs);
-      const result = await measure({ ...context, ceilings, ceiling });
+      const pace = Pace.of(context.programs.ceilings, ceiling);
+      const result = await measure({ ...context, ceilings, ceiling, pace });
       const seconds = Math.round((Date.now() - begun) / 1000);
       const usedByOthers = Math.max(before, await busyShare());
       const date = new Date(begun).toISOString().slice(0, 10);
-      sections[name] = { title, date, rounds, threads, usedByOthers, seconds, ceiling, ...result };
-      console.log(`\n${title} (${seconds} s; others used ${Math.round(100 * usedByOthers)} % of the machine)`);
+      const turns = { repeated: pace.repeated, slow: pace.slow };
+      sections[name] = { title, date, rounds, threads, usedByOthers, turns, seconds, ceiling, ...result };
+      const told = `${Math.round(100 * usedByOthers)} % of the machine; turns taken again ${pace.repeated}, slow ${pace.slow}`;
+      console.log(`\n${title} (${seconds} s; others used ${told})`);
       for (const group of result.groups) console.log(`\n${group.title}\n\n${groupTable(group)}`);
     } catch (error) {
       console.log(`\n${title} failed: ${error.message}`);

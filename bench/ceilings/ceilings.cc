@@ -2,8 +2,10 @@
 // activations in the first-level cache, per second, on one thread and on all.
 //
 //   bench_ceilings [--threads N,N...] [--samples N]
+//   bench_ceilings --multiply-adds N
 //
-// Prints one JSON object. Each ceiling is the fastest of the samples: load from elsewhere only lowers it.
+// Prints one JSON object; in the second form that of the multiply-adds alone on N threads, within some milliseconds.
+// Each ceiling is the fastest of the samples: load from elsewhere only lowers it.
 //
 //   gflops       10^9 floating-point operations a second, two to a multiply-add
 //   gigabytes    10^9 bytes a second of a[i] = b[i] + s c[i] over arrays that no cache holds, two reads and a write
@@ -162,6 +164,11 @@ double Activations(int threads, int samples) {
 }
 
 int Main(int count, char** arguments) {
+  if (count == 3 && std::string(arguments[1]) == "--multiply-adds") {
+    const int threads = std::max(1, std::atoi(arguments[2]));
+    std::printf("{\"threads\": %d, \"gflops\": %.1f}\n", threads, MultiplyAdds(threads, 1));
+    return 0;
+  }
   std::vector<int> threads;
   int samples = 9;
   for (int i = 1; i < count; ++i) {
@@ -175,7 +182,8 @@ int Main(int count, char** arguments) {
     } else if (i + 1 < count && name == "--samples") {
       samples = std::max(1, std::atoi(arguments[++i]));
     } else {
-      std::fprintf(stderr, "Expected --threads N,N... or --samples N but received %s\n", name.c_str());
+      std::fprintf(stderr, "Expected --threads N,N..., --samples N or --multiply-adds N alone but received %s\n",
+                   name.c_str());
       return 2;
     }
   }

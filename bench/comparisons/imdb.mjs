@@ -42,7 +42,7 @@ export async function measure(context) {
   };
 }
 
-async function measureReviews({ folder, ids, size }, { ours, torch, rounds, samples, ceiling, progress }) {
+async function measureReviews({ folder, ids, size }, { ours, torch, rounds, samples, ceiling, pace, progress }) {
   const { batch, steps } = size;
   const layer = { steps, batch, ...WIDTHS };
   const table = { folder, vocabulary };
@@ -53,7 +53,7 @@ async function measureReviews({ folder, ids, size }, { ours, torch, rounds, samp
   const timed = (key, count) => async () => (await torch.call('time', { key, samples: count })).milliseconds;
   const { chosen } = await torch.call('embedding', { key: 'embedding', ...table, ...WIDTHS });
   entrants.push({ name: PEER, form: chosen, turn: timed('embedding', samples) });
-  const rows = await takeTurns(entrants, rounds, progress);
+  const rows = await takeTurns(entrants, rounds, progress, pace);
   await torch.call('drop', { key: 'embedding' });
   await torch.call('packed', { key: 'packed', ...table, ...WIDTHS });
   rows.push(

@@ -28,7 +28,7 @@ export async function measure(context) {
   };
 }
 
-async function measureShape(shape, { ours, torch, threads, rounds, samples, programs, ceiling, progress }) {
+async function measureShape(shape, { ours, torch, threads, rounds, samples, programs, ceiling, pace, progress }) {
   const flops = new Map();
   const entrants = variantNames.map((variant) => ({
     name: variant,
@@ -52,7 +52,7 @@ async function measureShape(shape, { ours, torch, threads, rounds, samples, prog
     const turn = async () => (await primitive.call('time', samples)).milliseconds;
     entrants.push({ name: 'oneDNN LSTM primitive', form: oneDNN, turn });
   }
-  const rows = await takeTurns(entrants, rounds, progress);
+  const rows = await takeTurns(entrants, rounds, progress, pace);
   primitive?.end();
   await torch.call('drop', { key: 'layer' });
 

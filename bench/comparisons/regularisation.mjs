@@ -49,12 +49,12 @@ export async function measure(context) {
   };
 }
 
-async function compared(title, layer, forms, { ours, rounds, samples, progress }) {
+async function compared(title, layer, forms, { ours, rounds, samples, pace, progress }) {
   const entrants = forms.map(({ name, ...form }) => ({
     name,
     turn: async () => (await ours.call('layer', { ...layer, ...form, samples })).milliseconds,
   }));
-  const rows = await takeTurns(entrants, rounds, progress);
+  const rows = await takeTurns(entrants, rounds, progress, pace);
   return {
     title,
     unit: 'ms',

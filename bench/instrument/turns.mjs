@@ -8,14 +8,15 @@ import { median, summary } from './statistics.mjs';
  *
  * @param entrants `{ name, turn, unit? }`
  * @param onTurn told the turns done and their number
+ * @param pace of the machine, which has to last through a turn
  * @returns a row for each entrant: its name and the summary of its runs
  */
-export async function takeTurns(entrants, rounds, onTurn = () => {}) {
+export async function takeTurns(entrants, rounds, onTurn = () => {}, pace = { during: (turn) => turn() }) {
   const runs = new Map(entrants.map(({ name }) => [name, []]));
   for (let round = 0; round < rounds; round++) {
     for (let place = 0; place < entrants.length; place++) {
       const { name, turn } = entrants[(place + round) % entrants.length];
-      runs.get(name).push(median(await turn()));
+      runs.get(name).push(median(await pace.during(turn)));
       onTurn(round * entrants.length + place + 1, rounds * entrants.length);
     }
   }

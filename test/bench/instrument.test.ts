@@ -7,6 +7,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 
 const instrument = (name: string) => import(new URL(`../../bench/instrument/${name}.mjs`, import.meta.url).href);
 const { median, summary } = await instrument('statistics');
+const { Pace } = await instrument('pace');
 const { takeTurns } = await instrument('turns');
 const { groupTable, replaceBetweenMarkers, resultsTables } = await instrument('tables');
 const { machineSlug } = await instrument('machine');
@@ -34,6 +35,26 @@ test('entrants take turns, each round beginning with the next of them', async ()
   const rows = await takeTurns([entrant('A', [1, 9, 2]), entrant('B', [4]), entrant('C', [6])], 3);
   expect(order.join('')).toBe('ABCBCACAB');
   expect(rows[0]).toEqual({ name: 'A', median: 2, least: 2, largest: 2, runs: 3 });
+});
+
+describe('the pace of the machine', () => {
+  const paceOf = (rates: number[], best?: number) => new Pace(async () => rates.shift() as number, best);
+
+  test('takes a turn again that began or ended slowly, until one is at full pace throughout', async () => {
+    const pace = paceOf([50, 100, 60, 100, 99], 100);
+    let turns = 0;
+    expect(await pace.during(async () => ++turns)).toBe(2);
+    expect([pace.repeated, pace.slow]).toEqual([1, 0]);
+  });
+
+  test('is measured against the fastest seen, and a turn that never gets it counts as slow', async () => {
+    const pace = paceOf([100, 100, ...Array.from({ length: 8 }, () => [100, 50]).flat()]);
+    await pace.during(async () => 0);
+    let turns = 0;
+    await pace.during(async () => ++turns);
+    expect(turns).toBe(8);
+    expect([pace.repeated, pace.slow]).toEqual([7, 1]);
+  });
 });
 
 describe('tables', () => {
