@@ -10,12 +10,10 @@
  * it writes that file alone, whatever the machine does.
  */
 
-import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
-import { parseArgs, promisify } from 'node:util';
+import { parseArgs } from 'node:util';
 import { main, root, SetupError } from '../scripts/setup/command.mjs';
 import { checkEquality } from './comparisons/equality.mjs';
 import * as gemm from './comparisons/gemm.mjs';
@@ -25,6 +23,7 @@ import * as layer from './comparisons/layer.mjs';
 import * as memory from './comparisons/memory.mjs';
 import * as network from './comparisons/network.mjs';
 import * as regularisation from './comparisons/regularisation.mjs';
+import { measuredCeilings } from './instrument/ceilings.mjs';
 import { Contestant } from './instrument/contestant.mjs';
 import { busyShare, machine, machineSlug } from './instrument/machine.mjs';
 import { Pace } from './instrument/pace.mjs';
@@ -69,28 +68,6 @@ for (const name of chosen) {
   process.exit(2);
 }
 
-/** Some seconds apart, since a machine may be slow for as long. */
-const CEILING_TRIES = 4;
-const CEILING_PAUSE_MILLISECONDS = 3000;
-
-/** Those of one thread and of all, the best of some tries. Measured anew for each comparison: clock rates drift. */
-async function measuredCeilings(programs) {
-  const counts = threads === 1 ? '1' : `1,${threads}`;
-  let best;
-  for (let tries = 0; tries < CEILING_TRIES; tries++) {
-    if (tries > 0) await setTimeout(CEILING_PAUSE_MILLISECONDS);
-    const { stdout } = await promisify(execFile)(programs.ceilings, ['--threads', counts, '--samples', '3']);
-    const { target, ceilings } = JSON.parse(stdout);
-    best = {
-      target,
-      ceilings: best === undefined ? ceilings : ceilings.map((now, i) => higher(now, best.ceilings[i])),
-    };
-  }
-  return { ...best, ceiling: best.ceilings.at(-1) };
-}
-
-const higher = (a, b) => Object.fromEntries(Object.keys(a).map((name) => [name, Math.max(a[name], b[name])]));
-
 /** Functions that begin a contestant each. */
 function starters(python) {
   const peer = (file) => [python, join(root, 'bench', 'peers', file), String(threads)];
@@ -118,7 +95,7 @@ async function measureSections(context) {
     const before = await busyShare();
     const begun = Date.now();
     try {
-      const { ceilings, ceiling } = await measuredCeilings(context.programs);
+      const { ceilings, ceiling } = await measuredCeilings(context.programs.ceilings, threads);
       const pace = Pace.of(context.programs.ceilings, ceiling);
       const result = await measure({ ...context, ceilings, ceiling, pace });
       const seconds = Math.round((Date.now() - begun) / 1000);
@@ -157,7 +134,7 @@ async function compare() {
   const contestants = { ours: start.ours(), torch: start.torch(), keras: start.keras() };
   const versions = {};
   for (const contestant of Object.values(contestants)) Object.assign(versions, await contestant.call('describe'));
-  const { target } = await measuredCeilings(programs);
+  const { target } = await measuredCeilings(programs.ceilings, threads);
 
   const context = {
     ...{ ...contestants, start, programs, scratch, rounds, samples, threads },

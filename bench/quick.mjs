@@ -15,6 +15,7 @@ import { kentSalem, kentSalemLayers } from '../dist/experiments/kent-salem.js';
 import { optimizers, sequential, timeLayer } from '../dist/index.js';
 import { textLikeTokens } from '../dist/timing/text-like-tokens.js';
 import { shapeName, shapes } from './comparisons/layer.mjs';
+import { measuredCeilings } from './instrument/ceilings.mjs';
 import { machine } from './instrument/machine.mjs';
 import { nativePrograms } from './instrument/programs.mjs';
 import { layerRoofline } from './instrument/roofline.mjs';
@@ -56,8 +57,7 @@ async function products() {
     console.log(`Products are left out: ${error.message}`);
     return undefined;
   }
-  const { stdout: measured } = await run(programs.ceilings, ['--threads', String(threads), '--samples', '3']);
-  const [ceiling] = JSON.parse(measured).ceilings;
+  const { ceiling } = await measuredCeilings(programs.ceilings, threads);
   const { stdout } = await run(programs.gemm, [
     '--json',
     '--threads',
