@@ -272,7 +272,7 @@ export interface NativeCudaLibrary {
 /** What stands between this machine and a usable GPU. Null stands for what is not known. */
 export interface NativeCuda {
   /** Where the CUDA library was looked for. */
-  readonly library: string | null;
+  readonly path: string | null;
   readonly opened: boolean;
   /** Why no GPU can be used and what to do; null where one can. */
   readonly reason: string | null;

@@ -73,7 +73,7 @@ describe.skipIf(process.platform !== 'linux')('a CUDA library', () => {
 
   it('is looked for beside the addon', () => {
     useLibrary('');
-    expect(loadNative().cuda().library).toMatch(/libslim_lstm_cuda\.so$/);
+    expect(loadNative().cuda().path).toMatch(/libslim_lstm_cuda\.so$/);
   });
 
   it("that is damaged is told with the loader's words", () => {
@@ -160,7 +160,7 @@ describe.skipIf(!existsSync(fake))('with a library that opens', () => {
   it('the report names the driver, what the library was built for, and the libraries of NVIDIA', () => {
     const path = useFake('');
     expect(loadNative().cuda()).toMatchObject({
-      library: path,
+      path,
       opened: true,
       reason: null,
       driver: '580.65.06',

@@ -54,7 +54,7 @@ Napi::Value CudaReport(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     const CudaLibrary& library = OpenCudaLibrary();
     Napi::Object object = Napi::Object::New(env);
-    object.Set("library", TextOrNull(env, library.path));
+    object.Set("path", TextOrNull(env, library.path));
     object.Set("opened", library.init != nullptr);
     object.Set("reason", TextOrNull(env, library.reason));
     object.Set("driver", TextOrNull(env, library.report.driver));

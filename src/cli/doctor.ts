@@ -76,7 +76,7 @@ function cudaChecks(cuda: NativeCuda): Check[] {
     {
       name: 'cuda library',
       ok: true,
-      detail: `${cuda.library}, built with CUDA ${cuda.runtimeCuda} for ${cuda.architectures}`,
+      detail: `${cuda.path}, built with CUDA ${cuda.runtimeCuda} for ${cuda.architectures}`,
     },
     {
       name: 'driver',
