@@ -21,6 +21,10 @@
 /// Gradients of weights are overwritten, not accumulated. A null pointer for a gradient means that it is not wanted.
 namespace slim {
 
+/// What the products of a device keep of their float32 operands: all 24 bits, 11 or 8. Sums, states and weights are
+/// float32 in any case. A device may keep more than it is asked for.
+enum class Precision : uint8_t { kFloat32, kTf32, kBfloat16 };
+
 enum class Activation : uint8_t { kLinear, kRelu, kTanh, kSigmoid, kHardSigmoid, kSoftmax };
 
 /// The values that change from one step to the next. They are read when the work happens, not when it is enqueued, so

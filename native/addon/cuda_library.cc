@@ -122,7 +122,7 @@ std::unique_ptr<Backend> OpenCudaDevice(int index) {
   const CudaLibrary& library = OpenCudaLibrary();
   const int device = UsableDevice(library, index);
   cuda::Failure failure;
-  std::unique_ptr<Backend> backend(library.init(device, &failure));
+  std::unique_ptr<Backend> backend(library.init(device, Precision::kFloat32, &failure));
   if (backend == nullptr) throw Error(failure.code, "Cannot use device " + CudaName(device) + ": " + failure.message);
   return backend;
 }

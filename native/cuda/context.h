@@ -31,6 +31,7 @@ struct DeviceLimits {
 /// what they share is free whenever one begins.
 struct CudaContext {
   DeviceLimits device;
+  Precision precision = Precision::kFloat32;
   cudaStream_t stream = nullptr;
   const StepValues* step = nullptr;  // device memory: kernels read it when they run
   /// Device memory, 256-byte aligned, of unspecified content.

@@ -83,13 +83,13 @@ void Check(cublasStatus_t status, const char* function, const std::string& subje
                                       Lt().get_status_string(status));
 }
 
-cublasComputeType_t ComputeType(ProductPrecision precision) {
+cublasComputeType_t ComputeType(Precision precision) {
   switch (precision) {
-    case ProductPrecision::kFloat32:
+    case Precision::kFloat32:
       return CUBLAS_COMPUTE_32F;
-    case ProductPrecision::kTf32:
+    case Precision::kTf32:
       return CUBLAS_COMPUTE_32F_FAST_TF32;
-    case ProductPrecision::kBfloat16:
+    case Precision::kBfloat16:
       return CUBLAS_COMPUTE_32F_FAST_16BF;
   }
   return CUBLAS_COMPUTE_32F;
@@ -191,7 +191,7 @@ void MakeLayout(Layout& layout, int64_t rows, int64_t columns, int64_t stride, c
 
 class CublasLtProducts final : public CublasLt {
  public:
-  explicit CublasLtProducts(ProductPrecision precision) : compute_type_(ComputeType(precision)) {
+  explicit CublasLtProducts(Precision precision) : compute_type_(ComputeType(precision)) {
     Check(Lt().create(handle_.Address()), "cublasLtCreate", "the device");
   }
 
@@ -275,7 +275,7 @@ class CublasLtProducts final : public CublasLt {
 
 VendorLibraryReport CublasLtLibrary() { return Library().report; }
 
-std::unique_ptr<CublasLt> CublasLt::Make(ProductPrecision precision) {
+std::unique_ptr<CublasLt> CublasLt::Make(Precision precision) {
   if (!Library().report.reason.empty()) return nullptr;
   return std::make_unique<CublasLtProducts>(precision);
 }

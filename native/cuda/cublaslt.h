@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "backend.h"
 #include "cuda/library.h"
 
 struct CUstream_st;
@@ -14,9 +15,6 @@ namespace slim::cuda {
 
 /// Whether cuBLASLt was found, and where. The library is looked for once in the life of the process.
 VendorLibraryReport CublasLtLibrary();
-
-/// What the multiplications of float32 operands keep of them. Sums are float32 always.
-enum class ProductPrecision : uint8_t { kFloat32, kTf32, kBfloat16 };
 
 /// What is done to the product before it is written.
 enum class ProductEpilogue : uint8_t {
@@ -55,7 +53,7 @@ struct ProductOperands {
 class CublasLt {
  public:
   /// Null where cuBLASLt is not there: then CublasLtLibrary says why. Of the device that is current.
-  static std::unique_ptr<CublasLt> Make(ProductPrecision precision);
+  static std::unique_ptr<CublasLt> Make(Precision precision);
   virtual ~CublasLt() = default;
 
   /// Memory for `workspace`, 256-byte aligned; the size NVIDIA names for the newest GPUs.

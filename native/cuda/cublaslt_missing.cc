@@ -8,6 +8,6 @@ VendorLibraryReport CublasLtLibrary() {
           "(node scripts/cuda-headers.mjs) and build it anew with npm run build:cuda"};
 }
 
-std::unique_ptr<CublasLt> CublasLt::Make(ProductPrecision) { return nullptr; }
+std::unique_ptr<CublasLt> CublasLt::Make(Precision) { return nullptr; }
 
 }  // namespace slim::cuda

@@ -25,7 +25,7 @@ namespace {
 /// thread has the device.
 class CudaBackend final : public Backend {
  public:
-  explicit CudaBackend(int device) : session_(device) {}
+  CudaBackend(int device, Precision precision) : session_(device, precision) {}
 
   ~CudaBackend() override {
     // What fails here has failed before.
@@ -186,6 +186,8 @@ class CudaBackend final : public Backend {
 
 }  // namespace
 
-std::unique_ptr<Backend> MakeCudaBackend(int device) { return std::make_unique<CudaBackend>(device); }
+std::unique_ptr<Backend> MakeCudaBackend(int device, Precision precision) {
+  return std::make_unique<CudaBackend>(device, precision);
+}
 
 }  // namespace slim::cuda

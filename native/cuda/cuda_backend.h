@@ -9,6 +9,6 @@ namespace slim::cuda {
 /// The CUDA device of that index. Throws Error (kDevice, kOutOfMemory).
 ///
 /// One thread at a time may use it.
-std::unique_ptr<Backend> MakeCudaBackend(int device);
+std::unique_ptr<Backend> MakeCudaBackend(int device, Precision precision);
 
 }  // namespace slim::cuda

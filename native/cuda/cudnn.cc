@@ -199,8 +199,8 @@ cudnnRNNAlgo_t AlgorithmFor(const Key& key) {
 
 class CudnnLayers final : public CudnnLstm {
  public:
-  explicit CudnnLayers(ProductPrecision precision)
-      : math_(precision == ProductPrecision::kFloat32 ? CUDNN_FMA_MATH : CUDNN_DEFAULT_MATH) {
+  explicit CudnnLayers(Precision precision)
+      : math_(precision == Precision::kFloat32 ? CUDNN_FMA_MATH : CUDNN_DEFAULT_MATH) {
     Check(Dnn().set_dropout(no_dropout_, handle_, 0.0f, nullptr, 0, 0), "cudnnSetDropoutDescriptor");
   }
 
@@ -399,7 +399,7 @@ class CudnnLayers final : public CudnnLstm {
 
 VendorLibraryReport CudnnLibrary() { return Library().report; }
 
-std::unique_ptr<CudnnLstm> CudnnLstm::Make(ProductPrecision precision) {
+std::unique_ptr<CudnnLstm> CudnnLstm::Make(Precision precision) {
   if (!Library().report.reason.empty()) return nullptr;
   return std::make_unique<CudnnLayers>(precision);
 }

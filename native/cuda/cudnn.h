@@ -25,7 +25,7 @@ class CudnnLstm {
  public:
   /// Null where cuDNN is not there: then CudnnLibrary says why. Of the device that is current. cuDNN multiplies single
   /// precision in float32 or in tf32; for kBfloat16 it takes the latter.
-  static std::unique_ptr<CudnnLstm> Make(ProductPrecision precision);
+  static std::unique_ptr<CudnnLstm> Make(Precision precision);
   virtual ~CudnnLstm() = default;
 
   /// What a training step keeps between its passes.

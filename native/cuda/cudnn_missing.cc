@@ -8,6 +8,6 @@ VendorLibraryReport CudnnLibrary() {
           "scripts/cuda-headers.mjs) and build it anew with npm run build:cuda"};
 }
 
-std::unique_ptr<CudnnLstm> CudnnLstm::Make(ProductPrecision) { return nullptr; }
+std::unique_ptr<CudnnLstm> CudnnLstm::Make(Precision) { return nullptr; }
 
 }  // namespace slim::cuda

@@ -43,7 +43,8 @@ size_t WorkspaceBytes(const DeviceLimits& device, const CublasLt* cublaslt) {
 
 }  // namespace
 
-DeviceSession::DeviceSession(int ordinal) {
+DeviceSession::DeviceSession(int ordinal, Precision precision) {
+  context_.precision = precision;
   context_.device = LimitsOf(ordinal);
   Enter();
   try {
@@ -51,7 +52,7 @@ DeviceSession::DeviceSession(int ordinal) {
     constexpr size_t kTicketBytes = CudaContext::kTickets * sizeof(uint32_t);
     context_.step = step_values_ = static_cast<StepValues*>(AllocateDeviceMemory(sizeof(StepValues)));
     context_.tickets = static_cast<uint32_t*>(AllocateDeviceMemory(kTicketBytes));
-    cublaslt_ = CublasLt::Make(ProductPrecision::kFloat32);
+    cublaslt_ = CublasLt::Make(precision);
     context_.cublaslt = cublaslt_.get();
     context_.workspace_bytes = WorkspaceBytes(context_.device, context_.cublaslt);
     context_.workspace = AllocateDeviceMemory(context_.workspace_bytes);

@@ -11,7 +11,7 @@ namespace slim::cuda {
 class DeviceSession {
  public:
   /// Throws Error (kDevice, kOutOfMemory).
-  explicit DeviceSession(int ordinal);
+  DeviceSession(int ordinal, Precision precision);
   ~DeviceSession();
   DeviceSession(const DeviceSession&) = delete;
   DeviceSession& operator=(const DeviceSession&) = delete;

@@ -108,9 +108,9 @@ SLIM_EXPORT int slim_lstm_cuda_score(Report* report) {
                                         [](const slim::cuda::DeviceReport& device) { return device.reason.empty(); }));
 }
 
-SLIM_EXPORT slim::Backend* slim_lstm_cuda_init(int device, Failure* failure) {
+SLIM_EXPORT slim::Backend* slim_lstm_cuda_init(int device, slim::Precision precision, Failure* failure) {
   try {
-    return slim::cuda::MakeCudaBackend(device).release();
+    return slim::cuda::MakeCudaBackend(device, precision).release();
   } catch (const slim::Error& error) {
     failure->code = error.code();
     failure->message = error.what();

@@ -13,7 +13,7 @@
 namespace slim::cuda {
 
 /// Raised with every change of this file, of backend.h or of errors.h.
-inline constexpr int kApiVersion = 1;
+inline constexpr int kApiVersion = 2;
 
 /// A GPU as the driver tells of it.
 struct DeviceReport {
@@ -58,8 +58,9 @@ using ApiVersionFunction = int();
 /// Writes the report; returns the number of devices that can be used.
 using ScoreFunction = int(Report* report);
 
-/// The device of that index, for the caller to delete; null where it cannot be had, and then `failure` says why.
-using InitFunction = Backend*(int device, Failure* failure);
+/// The device of that index, computing in that precision, for the caller to delete; null where it cannot be had, and
+/// then `failure` says why.
+using InitFunction = Backend*(int device, Precision precision, Failure* failure);
 }
 
 inline constexpr char kApiVersionName[] = "slim_lstm_cuda_api_version";

@@ -38,7 +38,7 @@ TEST("a device tells what it is") {
 TEST("a device that there is not is an error that names those there are") {
   emulated::Restart();
   for (const int device : {-1, 1, 7}) {
-    const std::string error = ErrorOf([&] { cuda::MakeCudaBackend(device); });
+    const std::string error = ErrorOf([&] { cuda::MakeCudaBackend(device, Precision::kFloat32); });
     ExpectText(error, "ERR_DEVICE: Expected a CUDA device from 0 to 0 but received " + std::to_string(device));
   }
 }
@@ -56,7 +56,7 @@ TEST("a device that runs out of memory while it is opened gives back what it too
   for (int64_t count = 1; count <= 3; ++count) {
     emulated::Restart();
     emulated::FailAllocations(count);
-    ExpectText(ErrorOf([] { cuda::MakeCudaBackend(0); }), "ERR_OUT_OF_MEMORY");
+    ExpectText(ErrorOf([] { cuda::MakeCudaBackend(0, Precision::kFloat32); }), "ERR_OUT_OF_MEMORY");
     EXPECT_EQ(emulated::Counted().allocated, size_t{0});
   }
   // Restart fails where anything is left.
@@ -119,7 +119,7 @@ TEST("what is seen again is replayed from its record, not enqueued") {
 TEST("two models on one device do not disturb each other") {
   for (uint64_t seed = 0; seed < 6; ++seed) {
     Bench first(OpenCudaDevice(static_cast<int>(seed)));
-    Bench second(cuda::MakeCudaBackend(0));
+    Bench second(cuda::MakeCudaBackend(0, Precision::kFloat32));
     const FloatArray x = RandomFloats(40 * 50, 1), kernel = RandomFloats(50 * 6, 2);
     const DenseShape shape{1, 50, 6, Activation::kLinear};
     FloatArray results[2];
@@ -152,7 +152,7 @@ TEST("a card with little memory gets by with a small workspace") {
   emulated::Card card;
   card.memory = 3 << 20;
   emulated::Restart(card, 0);
-  const cuda::DeviceSession session(0);
+  const cuda::DeviceSession session(0, Precision::kFloat32);
   EXPECT_EQ(session.context().workspace_bytes, size_t{1} << 20);
   EXPECT_EQ(session.context().device.multiprocessors, 4);
 }

@@ -8,9 +8,9 @@ namespace slim::test {
 
 int CudaRuns() { return 3; }
 
-std::unique_ptr<Backend> OpenCudaDevice(int run) {
+std::unique_ptr<Backend> OpenCudaDevice(int run, Precision precision) {
   emulated::Restart({}, static_cast<uint64_t>(run));
-  return cuda::MakeCudaBackend(0);
+  return cuda::MakeCudaBackend(0, precision);
 }
 
 }  // namespace slim::test

@@ -23,7 +23,7 @@ void* Bench::New(size_t bytes) {
   return memory_.back();
 }
 
-void ExpectSameAsCpu(const std::function<Outputs(Bench&)>& run, double tolerance) {
+void ExpectSameAsCpu(const std::function<Outputs(Bench&)>& run, double tolerance, Precision precision) {
   Outputs expected;
   {
     Bench cpu(MakeCpuBackend(1));
@@ -31,7 +31,7 @@ void ExpectSameAsCpu(const std::function<Outputs(Bench&)>& run, double tolerance
   }
   Outputs first;
   for (int i = 0; i < CudaRuns(); ++i) {
-    Bench cuda(OpenCudaDevice(i));
+    Bench cuda(OpenCudaDevice(i, precision));
     const Outputs outputs = run(cuda);
     REQUIRE(outputs.size() == expected.size());
     if (i == 0) first = outputs;

@@ -17,7 +17,7 @@ namespace slim::test {
 int CudaRuns();
 
 // A fresh CUDA device for the run of that number; none other is open.
-std::unique_ptr<Backend> OpenCudaDevice(int run);
+std::unique_ptr<Backend> OpenCudaDevice(int run, Precision precision = Precision::kFloat32);
 
 // A device and arrays on it, which end together.
 class Bench {
@@ -70,6 +70,7 @@ inline FloatArray AsFloats(const IntArray& values) { return FloatArray(values.be
 // What `run` returns on the CUDA device is within `tolerance` (relative, in the norm) of what it returns on the CPU,
 // and has the same bits in every run.
 inline constexpr double kFloat32Tolerance = 1e-5;
-void ExpectSameAsCpu(const std::function<Outputs(Bench&)>& run, double tolerance = kFloat32Tolerance);
+void ExpectSameAsCpu(const std::function<Outputs(Bench&)>& run, double tolerance = kFloat32Tolerance,
+                     Precision precision = Precision::kFloat32);
 
 }  // namespace slim::test

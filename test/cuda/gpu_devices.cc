@@ -13,6 +13,6 @@ int CudaRuns() {
   return runs == nullptr ? 5 : std::atoi(runs);
 }
 
-std::unique_ptr<Backend> OpenCudaDevice(int) { return cuda::MakeCudaBackend(0); }
+std::unique_ptr<Backend> OpenCudaDevice(int, Precision precision) { return cuda::MakeCudaBackend(0, precision); }
 
 }  // namespace slim::test

@@ -54,7 +54,7 @@ void ExpectProduct(const ProductShape& shape) {
   const std::vector<double> expected = Expected(shape, matrices, &bias_gradient);
   for (int run = 0; run < CudaRuns(); ++run) {
     Bench bench(OpenCudaDevice(run));
-    const cuda::DeviceSession session(0);
+    const cuda::DeviceSession session(0, Precision::kFloat32);
     float* c = bench.Put(matrices.c);
     float* bias = bench.Put(matrices.bias);
     const float* a = bench.Put(matrices.a);

@@ -67,7 +67,7 @@ TEST("without clusters a layer that one block does not hold is walked by a grid,
   card.minor = 5;
   card.shared_per_multiprocessor = card.shared_per_block = size_t{64} << 10;
   emulated::Restart(card, 3);
-  Bench bench(cuda::MakeCudaBackend(0));
+  Bench bench(cuda::MakeCudaBackend(0, Precision::kFloat32));
   EXPECT_EQ(Refusal(bench, "cluster", Family()[0].cell, 3),
             "Expected a kernel that serves the layer for SLIM_LSTM_KERNEL but received cluster: clusters need compute "
             "capability 9.0, the device has 7.5");
@@ -79,7 +79,7 @@ TEST("without clusters a layer that one block does not hold is walked by a grid,
 TEST("a grid that does not find room falls back to a graph") {
   for (const int taken : {3, 4}) {
     emulated::Restart({}, 4);
-    Bench bench(cuda::MakeCudaBackend(0));
+    Bench bench(cuda::MakeCudaBackend(0, Precision::kFloat32));
     emulated::TakeMultiprocessors(taken);
     const KernelNamed forced("grid:4");
     ExpectRight(bench, MakeProblem(Family()[0].cell, 3, 3, 2, 16), "a grid without room");
@@ -91,7 +91,7 @@ TEST("layers whose units share out their depth widely equal the plain path") {
   card.multiprocessors = 24;
   card.multiprocessors_per_cluster_group = 24;
   emulated::Restart(card, 5);
-  Bench bench(cuda::MakeCudaBackend(0));
+  Bench bench(cuda::MakeCudaBackend(0, Precision::kFloat32));
   const KernelNamed forced("grid");
   ExpectRight(bench, MakeProblem(Family()[0].cell, 1, 2, 1, 130), "four full products, 130 units");
   ExpectRight(bench, MakeProblem(Family()[0].cell, 1, 2, 1, 260), "four full products, 260 units");

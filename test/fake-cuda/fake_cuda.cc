@@ -88,7 +88,7 @@ SLIM_EXPORT int slim_lstm_cuda_score(Report* report) {
   return 1;
 }
 
-SLIM_EXPORT Backend* slim_lstm_cuda_init(int device, Failure* failure) {
+SLIM_EXPORT Backend* slim_lstm_cuda_init(int device, slim::Precision /*precision*/, Failure* failure) {
   if (IsCase("device in use")) {
     failure->code = ErrorCode::kOutOfMemory;
     failure->message = "its memory is full";

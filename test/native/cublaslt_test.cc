@@ -17,14 +17,13 @@ namespace {
 using cuda::CublasLt;
 using cuda::ProductEpilogue;
 using cuda::ProductOperands;
-using cuda::ProductPrecision;
 using cuda::ProductShape;
 
 // cuBLASLt is looked for once in a process, so every test begins with this.
 std::unique_ptr<CublasLt> Open() {
   const std::filesystem::path library = SLIM_LSTM_FAKE_CUBLASLT_LIBRARY;
   setenv("SLIM_LSTM_CUDA_LIBRARIES", library.parent_path().c_str(), 1);
-  auto opened = CublasLt::Make(ProductPrecision::kFloat32);
+  auto opened = CublasLt::Make(Precision::kFloat32);
   unsetenv("SLIM_LSTM_CUDA_LIBRARIES");
   return opened;
 }

@@ -62,7 +62,7 @@ constexpr int64_t kBatch = 3, kSteps = 5, kInputs = 4, kUnits = 6;
 std::unique_ptr<CudnnLstm> Open() {
   const std::filesystem::path library = SLIM_LSTM_FAKE_CUDNN_LIBRARY;
   setenv("SLIM_LSTM_CUDA_LIBRARIES", library.parent_path().c_str(), 1);
-  auto opened = CudnnLstm::Make(cuda::ProductPrecision::kFloat32);
+  auto opened = CudnnLstm::Make(Precision::kFloat32);
   unsetenv("SLIM_LSTM_CUDA_LIBRARIES");
   return opened;
 }
