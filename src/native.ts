@@ -74,6 +74,7 @@ export interface NativeLstm {
   readonly recurrentDropout: number;
   readonly returnSequences: boolean;
   readonly goBackwards: boolean;
+  readonly implementation: 'auto' | 'slim' | 'cudnn';
 }
 
 /** One layer of a model, as plain data. `parameters` are in the order named in `native/program/spec.h`. */
@@ -344,7 +345,7 @@ export interface NativeAddon {
 }
 
 /** What the addon answers for `apiVersion`; raised with every change of the interfaces above. */
-const API_VERSION = 2;
+const API_VERSION = 3;
 
 let loaded: NativeAddon | undefined;
 

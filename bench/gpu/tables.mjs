@@ -18,7 +18,13 @@ export function gpuTables({ gpu, machine, date, sections, problems = [] }) {
   );
 }
 
-const TABLES = { layer: layerTables, network: networkTables, lengths: lengthTables, kernels: kernelTables };
+const TABLES = {
+  layer: layerTables,
+  network: networkTables,
+  lengths: lengthTables,
+  kernels: kernelTables,
+  implementations: implementationTables,
+};
 
 const sameShape = (shape) => (line) => line.shape?.units === shape.units && line.shape?.steps === shape.steps;
 const microseconds = (milliseconds, steps) => ((1000 * milliseconds) / steps).toFixed(2);
@@ -174,6 +180,35 @@ function kernelTables({ ours }) {
       : [`**Kernels, ${shapeName(shape)}: ms forward + backward**`, markdown(['', ...variants], rows)];
   });
 }
+
+function implementationTables({ ours }) {
+  const shapes = new Map(ours.map(({ shape }) => [JSON.stringify(shape), shape]));
+  const rows = [...shapes].map(([key, shape]) => {
+    const of = (implementation) =>
+      ours.find((line) => JSON.stringify(line.shape) === key && line.implementation === implementation);
+    const [own, theirs] = [of('slim'), of('cudnn')];
+    const problem = [own, theirs].find((line) => line?.error !== undefined);
+    if (problem !== undefined) return [shapeName(shape), problem.error];
+    const [ownTimes, theirTimes] = [own, theirs].map((line) => medians(line === undefined ? [] : [line]));
+    return [
+      shapeName(shape),
+      ...[ownTimes, theirTimes].flatMap(({ forward, training }) => [three(forward), three(training)]),
+      (theirTimes.forward / ownTimes.forward).toFixed(2),
+      (theirTimes.training / ownTimes.training).toFixed(2),
+    ];
+  });
+  return ['**The standard LSTM, this package’s and cuDNN’s by `implementation`**', markdown(IMPLEMENTATION_HEAD, rows)];
+}
+
+const IMPLEMENTATION_HEAD = [
+  '',
+  "'slim': forward ms",
+  'forward + backward ms',
+  "'cudnn': forward ms",
+  'forward + backward ms',
+  'times forward',
+  'times forward + backward',
+];
 
 function markdown(head, rows) {
   const text = (cell) => String(cell).replace(/^(NaN|Infinity|-Infinity)$/, '');

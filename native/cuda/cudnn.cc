@@ -3,8 +3,11 @@
 #include <cuda_runtime_api.h>
 #include <cudnn.h>
 
+#include <algorithm>
 #include <compare>
+#include <limits>
 #include <map>
+#include <string>
 #include <vector>
 
 #include "cuda/cudnn_weights.h"
@@ -17,6 +20,7 @@ namespace {
 struct Functions {
   decltype(&cudnnGetVersion) get_version;
   decltype(&cudnnGetErrorString) get_error_string;
+  decltype(&cudnnGetLastErrorString) get_last_error;
   decltype(&cudnnCreate) create;
   decltype(&cudnnDestroy) destroy;
   decltype(&cudnnSetStream) set_stream;
@@ -40,15 +44,7 @@ struct Functions {
   decltype(&cudnnRNNBackwardWeights_v8) backward_weights;
 };
 
-struct Opened {
-  Functions functions{};
-  VendorLibraryReport report;
-};
-
-std::string VersionInWords(size_t version) {
-  return std::to_string(version / 10000) + "." + std::to_string(version / 100 % 100) + "." +
-         std::to_string(version % 100);
-}
+using Opened = VendorFunctions<Functions>;
 
 Opened Open() {
   DynamicLibrary library = DynamicLibrary::Open(
@@ -57,8 +53,9 @@ Opened Open() {
   Functions& f = opened.functions;
   const bool complete =
       library.Bind("cudnnGetVersion", f.get_version) && library.Bind("cudnnGetErrorString", f.get_error_string) &&
-      library.Bind("cudnnCreate", f.create) && library.Bind("cudnnDestroy", f.destroy) &&
-      library.Bind("cudnnSetStream", f.set_stream) && library.Bind("cudnnCreateRNNDescriptor", f.create_rnn) &&
+      library.Bind("cudnnGetLastErrorString", f.get_last_error) && library.Bind("cudnnCreate", f.create) &&
+      library.Bind("cudnnDestroy", f.destroy) && library.Bind("cudnnSetStream", f.set_stream) &&
+      library.Bind("cudnnCreateRNNDescriptor", f.create_rnn) &&
       library.Bind("cudnnDestroyRNNDescriptor", f.destroy_rnn) && library.Bind("cudnnSetRNNDescriptor_v8", f.set_rnn) &&
       library.Bind("cudnnCreateDropoutDescriptor", f.create_dropout) &&
       library.Bind("cudnnDestroyDropoutDescriptor", f.destroy_dropout) &&
@@ -74,7 +71,7 @@ Opened Open() {
       library.Bind("cudnnGetRNNWeightParams", f.weight_params) && library.Bind("cudnnRNNForward", f.forward) &&
       library.Bind("cudnnRNNBackwardData_v8", f.backward_data) &&
       library.Bind("cudnnRNNBackwardWeights_v8", f.backward_weights);
-  opened.report = {"cuDNN", complete ? VersionInWords(f.get_version()) : "", library.path(), library.reason()};
+  opened.report = library.Report(complete ? f.get_version() : 0);
   return opened;
 }
 
@@ -85,15 +82,32 @@ const Opened& Library() {
 
 const Functions& Dnn() { return Library().functions; }
 
+/// The status by its name, and what cuDNN has to say of its cause.
 void Check(cudnnStatus_t status, const char* function) {
   if (status == CUDNN_STATUS_SUCCESS) return;
-  throw Error(ErrorCode::kDevice, std::string("cuDNN failed in ") + function + ": " + Dnn().get_error_string(status));
+  char cause[512] = "";
+  Dnn().get_last_error(cause, sizeof(cause));
+  throw Error(ErrorCode::kDevice, std::string("cuDNN failed in ") + function + ": " + Dnn().get_error_string(status) +
+                                      (cause[0] == 0 ? "" : std::string(" (") + cause + ")"));
 }
 
 void CheckCopy(cudaError_t status) {
   if (status == cudaSuccess) return;
   throw Error(ErrorCode::kDevice, std::string("cuDNN's operands could not be copied: ") + cudaGetErrorString(status));
 }
+
+/// While one lives, calls of this thread that allocate do not break the recording of a step: cuDNN loads and allocates
+/// at the first use of what it chose. They are no part of the record.
+class RecordingLeftAlone {
+ public:
+  RecordingLeftAlone() { static_cast<void>(cudaThreadExchangeStreamCaptureMode(&mode_)); }
+  ~RecordingLeftAlone() { static_cast<void>(cudaThreadExchangeStreamCaptureMode(&mode_)); }
+  RecordingLeftAlone(const RecordingLeftAlone&) = delete;
+  RecordingLeftAlone& operator=(const RecordingLeftAlone&) = delete;
+
+ private:
+  cudaStreamCaptureMode mode_ = cudaStreamCaptureModeRelaxed;  // the thread's other mode
+};
 
 /// An object of cuDNN's, made and destroyed with its owner by the functions that the members of Functions point to.
 template <class Handle, auto Create, auto Destroy>
@@ -129,12 +143,14 @@ struct Plan {
   Tensor state;           // h and c of one step
   Tensor matrix, vector;  // which cudnnGetRNNWeightParams fills
   size_t weight_bytes = 0, work_bytes = 0, reserve_bytes = 0;
-  std::vector<int32_t> lengths;  // of the batch's sequences; a recorded graph copies them whenever it is replayed
 };
 
 constexpr size_t kAlignment = 256;
 
 size_t Aligned(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+
+/// The lengths of sequences on the device: since version 8.9.1 cuDNN takes them from what describes the rows.
+constexpr const int32_t* kLengthsOfRows = nullptr;
 
 /// Hands out parts of a memory one after the other; without a memory it counts.
 class Parts {
@@ -157,28 +173,33 @@ class Parts {
 /// What the backward pass reads again; in inference it lies in the scratch memory.
 struct Kept {
   Kept(const Key& key, const Plan& plan, Parts& parts)
-      : lengths(parts.Take<int32_t>(static_cast<size_t>(key.batch) * sizeof(int32_t))),
-        weights(parts.Take<void>(plan.weight_bytes)),
+      : weights(parts.Take<void>(plan.weight_bytes)),
         reserve(parts.Take<void>(plan.reserve_bytes)),
         y(parts.Take<float>(static_cast<size_t>(key.batch * key.steps * key.units) * sizeof(float))) {}
 
-  int32_t* lengths;  // [B], all of them T: cuDNN before 9 reads them, later versions need not
-  void* weights;     // in cuDNN's order
+  void* weights;  // in cuDNN's order
   void* reserve;
   float* y;  // [B, T, n]
+};
+
+struct ForwardScratch {
+  ForwardScratch(const Key& key, const Plan& plan, void* cache, Parts& parts)
+      : work(parts.Take<void>(plan.work_bytes)), cached(cache), kept(key, plan, cache == nullptr ? parts : cached) {}
+
+  void* work;
+  Parts cached;
+  Kept kept;
 };
 
 struct BackwardScratch {
   BackwardScratch(const Key& key, const Plan& plan, Parts& parts)
       : work(parts.Take<void>(plan.work_bytes)),
         dweights(parts.Take<void>(plan.weight_bytes)),
-        dy(parts.Take<float>(static_cast<size_t>(key.batch * key.steps * key.units) * sizeof(float))),
-        dx(parts.Take<float>(static_cast<size_t>(key.batch * key.steps * key.inputs) * sizeof(float))) {}
+        dy(parts.Take<float>(static_cast<size_t>(key.batch * key.steps * key.units) * sizeof(float))) {}
 
   void* work;
   void* dweights;
   float* dy;  // [B, T, n]
-  float* dx;  // [B, T, m], where the caller wants none
 };
 
 /// The matrix and the bias of a block in cuDNN's weight space: its products of x are 0 to 3, those of h 4 to 7, both in
@@ -208,7 +229,7 @@ class CudnnLayers final : public CudnnLstm {
     const Key key = KeyOf(shape, batch, true);
     Parts parts(nullptr);
     const Kept kept(key, PlanOf(key), parts);
-    return parts.used();
+    return Raise(Room(key).cache, parts.used());
   }
 
   size_t ScratchBytes(const RecurrenceShape& shape, int64_t batch, bool training) override {
@@ -218,30 +239,28 @@ class CudnnLayers final : public CudnnLstm {
     if (training) {
       const BackwardScratch scratch(key, plan, parts);
     } else {
-      parts.Take<void>(plan.work_bytes);
-      const Kept kept(key, plan, parts);
+      const ForwardScratch scratch(key, plan, nullptr, parts);
     }
-    return parts.used();
+    return Raise(Room(key).scratch, parts.used());
   }
 
   void Forward(const RecurrenceShape& shape, int64_t batch, const float* x, const RecurrenceWeights& weights,
                const StateOutput& output, void* cache, void* scratch, CUstream_st* stream) override {
+    const RecordingLeftAlone left_alone;
     const bool training = cache != nullptr;
     const Key key = KeyOf(shape, batch, training);
     Plan& plan = PlanOf(key);
     Parts parts(scratch);
-    void* work = parts.Take<void>(plan.work_bytes);
-    Parts cached(cache);
-    const Kept kept(key, plan, training ? cached : parts);
+    const ForwardScratch own(key, plan, cache, parts);
+    const Kept& kept = own.kept;
+    CheckRoom(key, parts, own.cached);
 
     Check(Dnn().set_stream(handle_, stream), "cudnnSetStream");
-    CheckCopy(cudaMemcpyAsync(kept.lengths, plan.lengths.data(), plan.lengths.size() * sizeof(int32_t),
-                              cudaMemcpyHostToDevice, stream));
     PackWeights(key, plan, weights, kept.weights, stream);
-    Check(Dnn().forward(handle_, plan.rnn, training ? CUDNN_FWD_MODE_TRAINING : CUDNN_FWD_MODE_INFERENCE, kept.lengths,
-                        plan.x, x, plan.y, kept.y, plan.state, nullptr, nullptr, plan.state, nullptr, nullptr,
-                        plan.weight_bytes, kept.weights, plan.work_bytes, work, training ? plan.reserve_bytes : 0,
-                        training ? kept.reserve : nullptr),
+    Check(Dnn().forward(handle_, plan.rnn, training ? CUDNN_FWD_MODE_TRAINING : CUDNN_FWD_MODE_INFERENCE,
+                        kLengthsOfRows, plan.x, x, plan.y, kept.y, plan.state, nullptr, nullptr, plan.state, nullptr,
+                        nullptr, plan.weight_bytes, kept.weights, plan.work_bytes, own.work,
+                        training ? plan.reserve_bytes : 0, training ? kept.reserve : nullptr),
           "cudnnRNNForward");
     CopyStates(shape, batch, kept.y, output, stream);
   }
@@ -249,29 +268,54 @@ class CudnnLayers final : public CudnnLstm {
   void Backward(const RecurrenceShape& shape, int64_t batch, const float* x, const RecurrenceWeights&,
                 const StateGradient& doutput, void* cache, const RecurrenceGradients& gradients, float* dx,
                 void* scratch, CUstream_st* stream) override {
+    const RecordingLeftAlone left_alone;
     const Key key = KeyOf(shape, batch, true);
     Plan& plan = PlanOf(key);
     Parts cached(cache);
     const Kept kept(key, plan, cached);
     Parts parts(scratch);
     const BackwardScratch own(key, plan, parts);
+    CheckRoom(key, parts, cached);
 
     Check(Dnn().set_stream(handle_, stream), "cudnnSetStream");
     GatherGradients(shape, batch, doutput, own.dy, stream);
-    Check(Dnn().backward_data(handle_, plan.rnn, kept.lengths, plan.y, kept.y, own.dy, plan.x,
-                              dx == nullptr ? own.dx : dx, plan.state, nullptr, nullptr, nullptr, plan.state, nullptr,
-                              nullptr, nullptr, plan.weight_bytes, kept.weights, plan.work_bytes, own.work,
-                              plan.reserve_bytes, kept.reserve),
+    Check(Dnn().backward_data(handle_, plan.rnn, kLengthsOfRows, plan.y, kept.y, own.dy, plan.x, dx, plan.state,
+                              nullptr, nullptr, nullptr, plan.state, nullptr, nullptr, nullptr, plan.weight_bytes,
+                              kept.weights, plan.work_bytes, own.work, plan.reserve_bytes, kept.reserve),
           "cudnnRNNBackwardData_v8");
+    if (gradients.kernel == nullptr && gradients.recurrent_kernel == nullptr && gradients.bias == nullptr) return;
     CheckCopy(cudaMemsetAsync(own.dweights, 0, plan.weight_bytes, stream));
-    Check(Dnn().backward_weights(handle_, plan.rnn, CUDNN_WGRAD_MODE_ADD, kept.lengths, plan.x, x, plan.state, nullptr,
-                                 plan.y, kept.y, plan.weight_bytes, own.dweights, plan.work_bytes, own.work,
+    Check(Dnn().backward_weights(handle_, plan.rnn, CUDNN_WGRAD_MODE_ADD, kLengthsOfRows, plan.x, x, plan.state,
+                                 nullptr, plan.y, kept.y, plan.weight_bytes, own.dweights, plan.work_bytes, own.work,
                                  plan.reserve_bytes, kept.reserve),
           "cudnnRNNBackwardWeights_v8");
     UnpackGradients(key, plan, own.dweights, gradients, stream);
   }
 
  private:
+  /// Bytes that were asked for on behalf of a layer's largest batch.
+  struct Bytes {
+    size_t cache = 0, scratch = 0;
+  };
+
+  Bytes& Room(Key key) {
+    key.batch = 0;
+    return room_[key];
+  }
+
+  static size_t Raise(size_t& most, size_t bytes) {
+    most = std::max(most, bytes);
+    return bytes;
+  }
+
+  /// A smaller batch gets the memory of the largest, and nowhere does cuDNN promise that it needs no more.
+  void CheckRoom(const Key& key, const Parts& scratch, const Parts& cache) {
+    const Bytes& room = Room(key);
+    if (scratch.used() <= room.scratch && cache.used() <= room.cache) return;
+    throw Error(ErrorCode::kDevice, "cuDNN needs more memory for a batch of " + std::to_string(key.batch) +
+                                        " than for the largest; choose a batch size that divides the rows");
+  }
+
   Plan& PlanOf(const Key& key) {
     const auto found = plans_.find(key);
     if (found != plans_.end()) return found->second;
@@ -286,12 +330,15 @@ class CudnnLayers final : public CudnnLstm {
   }
 
   void Describe(const Key& key, Plan& plan) {
+    if (key.batch > std::numeric_limits<int>::max() / key.units) {
+      throw Error(ErrorCode::kDevice, "cuDNN cannot count the states of a batch of " + std::to_string(key.batch));
+    }
     const auto narrow = [](int64_t size) { return static_cast<int>(size); };
-    plan.lengths.assign(static_cast<size_t>(key.batch), narrow(key.steps));
+    const std::vector<int> lengths(static_cast<size_t>(key.batch), narrow(key.steps));
     float padding = 0.0f;
     const auto describe_rows = [&](const Rows& rows, int64_t width) {
       Check(Dnn().set_data(rows, CUDNN_DATA_FLOAT, CUDNN_RNN_DATA_LAYOUT_BATCH_MAJOR_UNPACKED, narrow(key.steps),
-                           narrow(key.batch), narrow(width), plan.lengths.data(), &padding),
+                           narrow(key.batch), narrow(width), lengths.data(), &padding),
             "cudnnSetRNNDataDescriptor");
     };
     describe_rows(plan.x, key.inputs);
@@ -393,6 +440,7 @@ class CudnnLayers final : public CudnnLstm {
   DnnHandle handle_;
   Dropout no_dropout_;
   std::map<Key, Plan> plans_;
+  std::map<Key, Bytes> room_;  // by a batch of 0
 };
 
 }  // namespace

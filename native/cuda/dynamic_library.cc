@@ -76,6 +76,11 @@ std::string PathOf(void* handle) {
   return dlinfo(handle, RTLD_DI_LINKMAP, &map) == 0 && map != nullptr ? map->l_name : "";
 }
 
+std::string VersionInWords(size_t version) {
+  return std::to_string(version / 10000) + "." + std::to_string(version / 100 % 100) + "." +
+         std::to_string(version % 100);
+}
+
 std::string Joined(const std::vector<std::string>& words) {
   std::string text;
   for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
@@ -100,6 +105,7 @@ void* OpenIn(const std::vector<std::string>& folders, const std::vector<std::str
 
 DynamicLibrary DynamicLibrary::Open(const VendorLibrary& library) {
   DynamicLibrary opened;
+  opened.name_ = library.name;
   std::vector<std::string> refusals;
   const std::vector<std::string> named = NamedFolders();
   std::vector<std::string> usual;
@@ -122,6 +128,10 @@ DynamicLibrary DynamicLibrary::Open(const VendorLibrary& library) {
                    Joined(looked) + (refusals.empty() ? "" : " (" + Joined(refusals) + ")") + "; " + library.remedy +
                    ", or name its folder in " + kFoldersVariable;
   return opened;
+}
+
+VendorLibraryReport DynamicLibrary::Report(size_t version) const {
+  return {name_, version == 0 ? "" : VersionInWords(version), path_, reason_};
 }
 
 void* DynamicLibrary::Find(const char* symbol) {

@@ -8,13 +8,16 @@
 
 #include <cuda_runtime_api.h>
 
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <utility>
 
 #include "arrays.h"
 #include "cpu/cpu_backend.h"
 #include "cuda/cudnn_weights.h"
+#include "errors.h"
 #include "small_models.h"
 #include "test.h"
 
@@ -33,6 +36,11 @@ cudaError_t cudaMemcpy2DAsync(void* to, size_t to_pitch, const void* from, size_
 }
 cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t) {
   std::memset(to, value, bytes);
+  return cudaSuccess;
+}
+cudaError_t cudaThreadExchangeStreamCaptureMode(cudaStreamCaptureMode* mode) {
+  static cudaStreamCaptureMode of_thread = cudaStreamCaptureModeGlobal;
+  std::swap(of_thread, *mode);
   return cudaSuccess;
 }
 const char* cudaGetErrorString(cudaError_t) { return "a failure"; }
@@ -127,8 +135,7 @@ Results ByCpu(const Problem& problem) {
   return results;
 }
 
-Results ByCudnn(CudnnLstm& cudnn, const Problem& problem, bool wants_dx) {
-  Results results(problem);
+void RunCudnn(CudnnLstm& cudnn, const Problem& problem, const RecurrenceGradients& wanted, Results& results) {
   Scratch cache(cudnn.CacheBytes(problem.shape, kBatch));
   Scratch scratch(cudnn.ScratchBytes(problem.shape, kBatch, true));
   cudnn.Forward(problem.shape, kBatch, problem.x.data(), problem.Weights(), {results.h.data(), problem.stride},
@@ -136,8 +143,12 @@ Results ByCudnn(CudnnLstm& cudnn, const Problem& problem, bool wants_dx) {
   // Free between two operations.
   std::memset(scratch.get(), 0xff, cudnn.ScratchBytes(problem.shape, kBatch, true));
   cudnn.Backward(problem.shape, kBatch, problem.x.data(), problem.Weights(), {problem.doutput.data(), problem.stride},
-                 cache.get(), results.Gradients(problem.shape.cell.blocks[0].bias),
-                 wants_dx ? results.dx.data() : nullptr, scratch.get(), nullptr);
+                 cache.get(), wanted, results.dx.data(), scratch.get(), nullptr);
+}
+
+Results ByCudnn(CudnnLstm& cudnn, const Problem& problem) {
+  Results results(problem);
+  RunCudnn(cudnn, problem, results.Gradients(problem.shape.cell.blocks[0].bias), results);
   return results;
 }
 
@@ -149,7 +160,7 @@ TEST("cuDNN's layer gives the CPU's states and gradients") {
       const Problem problem(return_sequences, bias);
       REQUIRE(cuda::WhyNotCudnn(problem.shape, false).empty());
       const Results expected = ByCpu(problem);
-      const Results actual = ByCudnn(*cudnn, problem, true);
+      const Results actual = ByCudnn(*cudnn, problem);
       EXPECT_NEAR(RelativeError(actual.h, expected.h), 0, 1e-5);
       EXPECT_NEAR(RelativeError(actual.dkernel, expected.dkernel), 0, 1e-5);
       EXPECT_NEAR(RelativeError(actual.drecurrent, expected.drecurrent), 0, 1e-5);
@@ -159,11 +170,39 @@ TEST("cuDNN's layer gives the CPU's states and gradients") {
   }
 }
 
-TEST("the gradient of the input may be unwanted") {
+TEST("gradients of frozen weights are left out") {
   const auto cudnn = Open();
   REQUIRE(cudnn != nullptr);
   const Problem problem(true, true);
-  EXPECT_NEAR(RelativeError(ByCudnn(*cudnn, problem, false).dkernel, ByCpu(problem).dkernel), 0, 1e-5);
+  const Results expected = ByCpu(problem);
+  Results results(problem);
+  for (const bool kernel_alone : {true, false}) {
+    const RecurrenceGradients wanted{kernel_alone ? results.dkernel.data() : nullptr, nullptr, nullptr, nullptr};
+    RunCudnn(*cudnn, problem, wanted, results);
+    EXPECT_NEAR(RelativeError(results.dx, expected.dx), 0, 1e-5);
+    EXPECT_NEAR(RelativeError(results.dkernel, expected.dkernel), 0, 1e-5);
+    EXPECT(std::isnan(results.drecurrent[0]) && std::isnan(results.dbias[0]));
+    results.dx = Unwritten(kBatch * kSteps * kInputs);
+  }
+}
+
+TEST("a smaller batch than the largest needs no memory of its own; one that would is refused") {
+  const auto cudnn = Open();
+  REQUIRE(cudnn != nullptr);
+  const Problem problem(true, true);
+  const Results expected = ByCpu(problem);
+  Results results(problem);
+  Scratch scratch(cudnn->ScratchBytes(problem.shape, kBatch, false));
+  const auto run = [&](int64_t batch) {
+    cudnn->Forward(problem.shape, batch, problem.x.data(), problem.Weights(), {results.h.data(), problem.stride},
+                   nullptr, scratch.get(), nullptr);
+  };
+  run(kBatch - 1);
+  const auto smaller = static_cast<ptrdiff_t>((kBatch - 1) * kSteps * problem.stride);
+  EXPECT_NEAR(RelativeError(FloatArray(results.h.begin(), results.h.begin() + smaller),
+                            std::vector<double>(expected.h.begin(), expected.h.begin() + smaller)),
+              0, 1e-5);
+  EXPECT_THROWS(run(kBatch + 1), Error);
 }
 
 TEST("inference keeps nothing and gives the states of training") {
