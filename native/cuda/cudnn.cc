@@ -51,8 +51,11 @@ Opened Open() {
       {"cuDNN", {"libcudnn.so.9"}, "install cuDNN 9 or its Python package (pip install nvidia-cudnn-cu13)"});
   Opened opened;
   Functions& f = opened.functions;
+  // Without the parts that it opens by itself, libcudnn.so.9 ends the process at the first call.
   const bool complete =
-      library.Bind("cudnnGetVersion", f.get_version) && library.Bind("cudnnGetErrorString", f.get_error_string) &&
+      library.Accompanied("libcudnn_graph.so.9") && library.Accompanied("libcudnn_ops.so.9") &&
+      library.Accompanied("libcudnn_adv.so.9") && library.Bind("cudnnGetVersion", f.get_version) &&
+      library.Bind("cudnnGetErrorString", f.get_error_string) &&
       library.Bind("cudnnGetLastErrorString", f.get_last_error) && library.Bind("cudnnCreate", f.create) &&
       library.Bind("cudnnDestroy", f.destroy) && library.Bind("cudnnSetStream", f.set_stream) &&
       library.Bind("cudnnCreateRNNDescriptor", f.create_rnn) &&
@@ -131,7 +134,7 @@ using Tensor = Owned<cudnnTensorDescriptor_t, &Functions::create_tensor, &Functi
 
 struct Key {
   int64_t batch, steps, inputs, units;
-  bool bias, training;
+  bool training;
 
   auto operator<=>(const Key&) const = default;
 };
@@ -206,11 +209,11 @@ struct BackwardScratch {
 /// our order i, f, c, o.
 struct Place {
   float* matrix;  // [n, m] or [n, n]
-  float* bias;    // [n], or null
+  float* bias;    // [n]
 };
 
 Key KeyOf(const RecurrenceShape& shape, int64_t batch, bool training) {
-  return {batch, shape.steps, shape.inputs, shape.units, shape.cell.blocks[kInputGate].bias, training};
+  return {batch, shape.steps, shape.inputs, shape.units, training};
 }
 
 /// The persistent kernels for small layers hold both passes up to 128 units, and the forward pass alone up to 192.
@@ -354,13 +357,15 @@ class CudnnLayers final : public CudnnLstm {
     }
   }
 
-  /// Sets the algorithm and asks how much memory it needs; false where cuDNN refuses it.
+  /// Sets the algorithm and asks how much memory it needs; false where cuDNN refuses it. The layer has two biases, one
+  /// with each product, as the persistent kernels know no other: ours is the first, and the second is zero.
   bool Measure(const Key& key, Plan& plan, cudnnRNNAlgo_t algorithm) {
-    Check(Dnn().set_rnn(plan.rnn, algorithm, CUDNN_LSTM, key.bias ? CUDNN_RNN_SINGLE_INP_BIAS : CUDNN_RNN_NO_BIAS,
-                        CUDNN_UNIDIRECTIONAL, CUDNN_LINEAR_INPUT, CUDNN_DATA_FLOAT, CUDNN_DATA_FLOAT, math_,
-                        static_cast<int32_t>(key.inputs), static_cast<int32_t>(key.units),
-                        static_cast<int32_t>(key.units), 1, no_dropout_, CUDNN_RNN_PADDED_IO_ENABLED),
-          "cudnnSetRNNDescriptor_v8");
+    const cudnnStatus_t status = Dnn().set_rnn(
+        plan.rnn, algorithm, CUDNN_LSTM, CUDNN_RNN_DOUBLE_BIAS, CUDNN_UNIDIRECTIONAL, CUDNN_LINEAR_INPUT,
+        CUDNN_DATA_FLOAT, CUDNN_DATA_FLOAT, math_, static_cast<int32_t>(key.inputs), static_cast<int32_t>(key.units),
+        static_cast<int32_t>(key.units), 1, no_dropout_, CUDNN_RNN_PADDED_IO_ENABLED);
+    if (status == CUDNN_STATUS_NOT_SUPPORTED) return false;
+    Check(status, "cudnnSetRNNDescriptor_v8");
     const cudnnForwardMode_t mode = key.training ? CUDNN_FWD_MODE_TRAINING : CUDNN_FWD_MODE_INFERENCE;
     return Dnn().weight_space_size(handle_, plan.rnn, &plan.weight_bytes) == CUDNN_STATUS_SUCCESS &&
            Dnn().temp_space_sizes(handle_, plan.rnn, mode, plan.x, &plan.work_bytes, &plan.reserve_bytes) ==
@@ -378,12 +383,13 @@ class CudnnLayers final : public CudnnLstm {
 
   void PackWeights(const Key& key, Plan& plan, const RecurrenceWeights& weights, void* space, CUstream_st* stream) {
     const int64_t n = key.units;
+    CheckCopy(cudaMemsetAsync(space, 0, plan.weight_bytes, stream));
     for (int block = 0; block < kBlocks; ++block) {
       const Place input = PlaceOf(plan, space, block, false);
       const Place recurrent = PlaceOf(plan, space, block, true);
       CopyTransposed(weights.kernel + block * n, kBlocks * n, key.inputs, n, input.matrix, key.inputs, stream);
       CopyTransposed(weights.recurrent_kernel + block * n, kBlocks * n, n, n, recurrent.matrix, n, stream);
-      if (key.bias) Copy(input.bias, weights.bias + block * n, n, stream);
+      if (weights.bias != nullptr) Copy(input.bias, weights.bias + block * n, n, stream);
     }
   }
 

@@ -106,6 +106,7 @@ void* OpenIn(const std::vector<std::string>& folders, const std::vector<std::str
 DynamicLibrary DynamicLibrary::Open(const VendorLibrary& library) {
   DynamicLibrary opened;
   opened.name_ = library.name;
+  opened.remedy_ = library.remedy;
   std::vector<std::string> refusals;
   const std::vector<std::string> named = NamedFolders();
   std::vector<std::string> usual;
@@ -128,6 +129,14 @@ DynamicLibrary DynamicLibrary::Open(const VendorLibrary& library) {
                    Joined(looked) + (refusals.empty() ? "" : " (" + Joined(refusals) + ")") + "; " + library.remedy +
                    ", or name its folder in " + kFoldersVariable;
   return opened;
+}
+
+bool DynamicLibrary::Accompanied(const char* file) {
+  if (handle_ == nullptr) return false;
+  const std::string beside = path_.substr(0, path_.rfind('/') + 1) + file;
+  if (access(beside.c_str(), F_OK) == 0 || OpenFile(file) != nullptr) return true;
+  reason_ = path_ + " was found without " + file + ", which it needs; " + remedy_;
+  return false;
 }
 
 VendorLibraryReport DynamicLibrary::Report(size_t version) const {

@@ -37,6 +37,10 @@ class DynamicLibrary {
     return function != nullptr;
   }
 
+  /// Whether another file is there that the library opens by itself, in its own folder or on the loader's path; where
+  /// it is not, reason() says so. To call a library without such a file may end the process.
+  bool Accompanied(const char* file);
+
   /// What is told of it to people. `version` as cuBLASLt and cuDNN count since 9: 10000 * major + 100 * minor + patch;
   /// 0 where it is not known.
   VendorLibraryReport Report(size_t version) const;
@@ -45,6 +49,7 @@ class DynamicLibrary {
   void* Find(const char* symbol);
 
   std::string name_;
+  std::string remedy_;
   void* handle_ = nullptr;
   std::string path_;
   std::string reason_;

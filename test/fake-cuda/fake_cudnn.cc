@@ -15,14 +15,13 @@ constexpr int kGates = 4;  // i, f, c~, o: products of x are numbered 0 to 3, th
 struct Rnn {
   int64_t inputs = 0;
   int64_t units = 0;
-  bool bias = false;
 
   int64_t MatrixFloats(int id) const { return units * (id < kGates ? inputs : units); }
   int64_t MatrixAt(int id) const {
     return id < kGates ? id * MatrixFloats(0) : kGates * MatrixFloats(0) + (id - kGates) * MatrixFloats(kGates);
   }
   int64_t BiasAt(int id) const { return MatrixAt(2 * kGates) + id * units; }
-  int64_t Floats() const { return BiasAt(bias ? kGates : 0); }
+  int64_t Floats() const { return BiasAt(2 * kGates); }
 };
 
 struct Rows {
@@ -93,9 +92,9 @@ cudnnStatus_t cudnnSetRNNDescriptor_v8(cudnnRNNDescriptor_t rnn, cudnnRNNAlgo_t,
                                        int32_t layers, cudnnDropoutDescriptor_t, uint32_t) {
   const bool served = mode == CUDNN_LSTM && direction == CUDNN_UNIDIRECTIONAL && input == CUDNN_LINEAR_INPUT &&
                       type == CUDNN_DATA_FLOAT && precision == CUDNN_DATA_FLOAT && projection == units && layers == 1 &&
-                      (bias == CUDNN_RNN_SINGLE_INP_BIAS || bias == CUDNN_RNN_NO_BIAS);
+                      bias == CUDNN_RNN_DOUBLE_BIAS;
   if (!served) return CUDNN_STATUS_NOT_SUPPORTED;
-  Of(rnn) = {inputs, units, bias == CUDNN_RNN_SINGLE_INP_BIAS};
+  Of(rnn) = {inputs, units};
   return CUDNN_STATUS_SUCCESS;
 }
 
@@ -129,7 +128,7 @@ cudnnStatus_t cudnnGetRNNWeightParams(cudnnHandle_t, cudnnRNNDescriptor_t handle
   if (layer != 0 || id < 0 || id >= 2 * kGates) return CUDNN_STATUS_BAD_PARAM;
   auto* begin = const_cast<float*>(static_cast<const float*>(space));
   *matrix = begin + rnn.MatrixAt(id);
-  *bias = rnn.bias && id < kGates ? begin + rnn.BiasAt(id) : nullptr;
+  *bias = begin + rnn.BiasAt(id);
   return CUDNN_STATUS_SUCCESS;
 }
 
@@ -151,7 +150,7 @@ cudnnStatus_t cudnnRNNForward(cudnnHandle_t, cudnnRNNDescriptor_t handle, cudnnF
       float* gates = Kept(kept, rnn, rows, b, t);
       for (int gate = 0; gate < kGates; ++gate) {
         for (int64_t j = 0; j < n; ++j) {
-          double sum = rnn.bias ? weights[rnn.BiasAt(gate) + j] : 0;
+          double sum = double{weights[rnn.BiasAt(gate) + j]} + weights[rnn.BiasAt(gate + kGates) + j];
           const float* w = weights + rnn.MatrixAt(gate) + j * rnn.inputs;
           const float* u = weights + rnn.MatrixAt(gate + kGates) + j * n;
           for (int64_t k = 0; k < rnn.inputs; ++k) sum += double{w[k]} * x[k];
@@ -238,7 +237,7 @@ cudnnStatus_t cudnnRNNBackwardWeights_v8(cudnnHandle_t, cudnnRNNDescriptor_t han
           float* du = dweights + rnn.MatrixAt(gate + kGates) + j * n;
           for (int64_t k = 0; k < rnn.inputs; ++k) dw[k] += da[gate * n + j] * x[k];
           for (int64_t k = 0; t > 0 && k < n; ++k) du[k] += da[gate * n + j] * h[k];
-          if (rnn.bias) dweights[rnn.BiasAt(gate) + j] += da[gate * n + j];
+          for (const int id : {gate, gate + kGates}) dweights[rnn.BiasAt(id) + j] += da[gate * n + j];
         }
       }
     }

@@ -101,7 +101,10 @@ struct Problem {
   FloatArray bias = RandomFloats(4 * kUnits, 4);
   FloatArray doutput;
 
-  RecurrenceWeights Weights() const { return {kernel.data(), recurrent_kernel.data(), nullptr, bias.data()}; }
+  RecurrenceWeights Weights() const {
+    const bool has_bias = shape.cell.BiasBlocks() > 0;
+    return {kernel.data(), recurrent_kernel.data(), nullptr, has_bias ? bias.data() : nullptr};
+  }
 };
 
 struct Results {
