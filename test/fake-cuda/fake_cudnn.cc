@@ -6,16 +6,27 @@
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
+#include <cstring>
 #include <vector>
 
 namespace {
 
 constexpr int kGates = 4;  // i, f, c~, o: products of x are numbered 0 to 3, those of h 4 to 7
+constexpr int32_t kMostPersistentUnits = 32;
 
 struct Rnn {
   int64_t inputs = 0;
   int64_t units = 0;
+  bool tf32 = false;
 
+  /// What the forward products see of a number.
+  double Operand(float value) const {
+    uint32_t bits;
+    std::memcpy(&bits, &value, sizeof(bits));
+    if (tf32) bits = (bits + 0x1000u) & ~0x1FFFu;
+    std::memcpy(&value, &bits, sizeof(bits));
+    return value;
+  }
   int64_t MatrixFloats(int id) const { return units * (id < kGates ? inputs : units); }
   int64_t MatrixAt(int id) const {
     return id < kGates ? id * MatrixFloats(0) : kGates * MatrixFloats(0) + (id - kGates) * MatrixFloats(kGates);
@@ -85,16 +96,17 @@ cudnnStatus_t cudnnSetTensorNdDescriptor(cudnnTensorDescriptor_t, cudnnDataType_
   return dimensions == 3 ? CUDNN_STATUS_SUCCESS : CUDNN_STATUS_BAD_PARAM;
 }
 
-cudnnStatus_t cudnnSetRNNDescriptor_v8(cudnnRNNDescriptor_t rnn, cudnnRNNAlgo_t, cudnnRNNMode_t mode,
+cudnnStatus_t cudnnSetRNNDescriptor_v8(cudnnRNNDescriptor_t rnn, cudnnRNNAlgo_t algorithm, cudnnRNNMode_t mode,
                                        cudnnRNNBiasMode_t bias, cudnnDirectionMode_t direction,
                                        cudnnRNNInputMode_t input, cudnnDataType_t type, cudnnDataType_t precision,
-                                       cudnnMathType_t, int32_t inputs, int32_t units, int32_t projection,
+                                       cudnnMathType_t math, int32_t inputs, int32_t units, int32_t projection,
                                        int32_t layers, cudnnDropoutDescriptor_t, uint32_t) {
   const bool served = mode == CUDNN_LSTM && direction == CUDNN_UNIDIRECTIONAL && input == CUDNN_LINEAR_INPUT &&
                       type == CUDNN_DATA_FLOAT && precision == CUDNN_DATA_FLOAT && projection == units && layers == 1 &&
-                      bias == CUDNN_RNN_DOUBLE_BIAS;
+                      bias == CUDNN_RNN_DOUBLE_BIAS &&
+                      (algorithm == CUDNN_RNN_ALGO_STANDARD || units <= kMostPersistentUnits);
   if (!served) return CUDNN_STATUS_NOT_SUPPORTED;
-  Of(rnn) = {inputs, units};
+  Of(rnn) = {inputs, units, math != CUDNN_FMA_MATH};
   return CUDNN_STATUS_SUCCESS;
 }
 
@@ -153,8 +165,8 @@ cudnnStatus_t cudnnRNNForward(cudnnHandle_t, cudnnRNNDescriptor_t handle, cudnnF
           double sum = double{weights[rnn.BiasAt(gate) + j]} + weights[rnn.BiasAt(gate + kGates) + j];
           const float* w = weights + rnn.MatrixAt(gate) + j * rnn.inputs;
           const float* u = weights + rnn.MatrixAt(gate + kGates) + j * n;
-          for (int64_t k = 0; k < rnn.inputs; ++k) sum += double{w[k]} * x[k];
-          for (int64_t k = 0; t > 0 && k < n; ++k) sum += double{u[k]} * y[k - n];
+          for (int64_t k = 0; k < rnn.inputs; ++k) sum += rnn.Operand(w[k]) * rnn.Operand(x[k]);
+          for (int64_t k = 0; t > 0 && k < n; ++k) sum += rnn.Operand(u[k]) * rnn.Operand(y[k - n]);
           gates[gate * n + j] = static_cast<float>(gate == 2 ? std::tanh(sum) : Sigmoid(sum));
         }
       }

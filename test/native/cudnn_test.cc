@@ -67,10 +67,10 @@ using cuda::CudnnLstm;
 constexpr int64_t kBatch = 3, kSteps = 5, kInputs = 4, kUnits = 6;
 
 // cuDNN is looked for once in a process, so every test begins with this.
-std::unique_ptr<CudnnLstm> Open() {
+std::unique_ptr<CudnnLstm> Open(Precision precision = Precision::kFloat32) {
   const std::filesystem::path library = SLIM_LSTM_FAKE_CUDNN_LIBRARY;
   setenv("SLIM_LSTM_CUDA_LIBRARIES", library.parent_path().c_str(), 1);
-  auto opened = CudnnLstm::Make(Precision::kFloat32);
+  auto opened = CudnnLstm::Make(precision);
   unsetenv("SLIM_LSTM_CUDA_LIBRARIES");
   return opened;
 }
@@ -170,6 +170,26 @@ TEST("cuDNN's layer gives the CPU's states and gradients") {
       EXPECT_NEAR(RelativeError(actual.dx, expected.dx), 0, 1e-5);
       if (bias) EXPECT_NEAR(RelativeError(actual.dbias, expected.dbias), 0, 1e-5);
     }
+  }
+}
+
+TEST("a layer that is too wide for the persistent kernels is left to the others") {
+  const auto cudnn = Open();
+  REQUIRE(cudnn != nullptr);
+  RecurrenceShape shape = Shape(true, true);
+  shape.units = 40;
+  EXPECT(cudnn->CacheBytes(shape, kBatch) > 0);
+  EXPECT(cudnn->ScratchBytes(shape, kBatch, false) > 0);
+}
+
+TEST("products are in the device's precision") {
+  const Problem problem(true, true);
+  const Results expected = ByCpu(problem);
+  for (const Precision precision : {Precision::kTf32, Precision::kBfloat16}) {
+    const auto cudnn = Open(precision);
+    REQUIRE(cudnn != nullptr);
+    const double error = RelativeError(ByCudnn(*cudnn, problem).h, expected.h);
+    EXPECT(error > 1e-5 && error < 2e-3);
   }
 }
 
