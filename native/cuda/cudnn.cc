@@ -19,6 +19,7 @@ namespace {
 /// The functions of cuDNN that are used, found at run time; their types are those of its headers.
 struct Functions {
   decltype(&cudnnGetVersion) get_version;
+  decltype(&cudnnGetCudartVersion) get_cuda_version;
   decltype(&cudnnGetErrorString) get_error_string;
   decltype(&cudnnGetLastErrorString) get_last_error;
   decltype(&cudnnCreate) create;
@@ -46,6 +47,15 @@ struct Functions {
 
 using Opened = VendorFunctions<Functions>;
 
+/// cuDNN multiplies through the cuBLASLt of its own CUDA, which it opens by name alone: that finds the one opened here,
+/// wherever it lies. Returns why there is none; empty where there is.
+std::string WhyNoProducts(size_t cuda_version) {
+  return DynamicLibrary::Open({"cuBLASLt, which cuDNN needs,",
+                               {"libcublasLt.so." + std::to_string(cuda_version / 1000)},
+                               "install the CUDA toolkit's cuBLAS or its Python package (pip install nvidia-cublas)"})
+      .reason();
+}
+
 Opened Open() {
   DynamicLibrary library = DynamicLibrary::Open(
       {"cuDNN", {"libcudnn.so.9"}, "install cuDNN 9 or its Python package (pip install nvidia-cudnn-cu13)"});
@@ -55,6 +65,7 @@ Opened Open() {
   const bool complete =
       library.Accompanied("libcudnn_graph.so.9") && library.Accompanied("libcudnn_ops.so.9") &&
       library.Accompanied("libcudnn_adv.so.9") && library.Bind("cudnnGetVersion", f.get_version) &&
+      library.Bind("cudnnGetCudartVersion", f.get_cuda_version) &&
       library.Bind("cudnnGetErrorString", f.get_error_string) &&
       library.Bind("cudnnGetLastErrorString", f.get_last_error) && library.Bind("cudnnCreate", f.create) &&
       library.Bind("cudnnDestroy", f.destroy) && library.Bind("cudnnSetStream", f.set_stream) &&
@@ -75,6 +86,7 @@ Opened Open() {
       library.Bind("cudnnRNNBackwardData_v8", f.backward_data) &&
       library.Bind("cudnnRNNBackwardWeights_v8", f.backward_weights);
   opened.report = library.Report(complete ? f.get_version() : 0);
+  if (complete) opened.report.reason = WhyNoProducts(f.get_cuda_version());
   return opened;
 }
 

@@ -68,6 +68,7 @@ cudnnStatus_t Destroy(Handle handle) {
 extern "C" {
 
 size_t cudnnGetVersion() { return 90102; }
+size_t cudnnGetCudartVersion() { return 13000; }
 const char* cudnnGetErrorString(cudnnStatus_t) { return "a failure"; }
 void cudnnGetLastErrorString(char* message, size_t size) { std::snprintf(message, size, "a cause"); }
 cudnnStatus_t cudnnCreate(cudnnHandle_t* handle) { return Create<cudnnHandle_t, int>(handle); }

@@ -1,8 +1,8 @@
 // What the CUDA device asks of cuDNN is the standard recurrence: cuDNN is stood in for by its documentation in plain
 // loops (test/fake-cuda/fake_cudnn.cc), device memory by the host's, and the CPU device is the oracle. Compiled where
-// cuDNN's headers are.
+// the headers of cuDNN and cuBLASLt are.
 
-#if defined(SLIM_LSTM_FAKE_CUDNN_LIBRARY)
+#if defined(SLIM_LSTM_FAKE_CUDNN_LIBRARY) && defined(SLIM_LSTM_FAKE_CUBLASLT_LIBRARY)
 
 #include "cuda/cudnn.h"
 
@@ -68,8 +68,9 @@ constexpr int64_t kBatch = 3, kSteps = 5, kInputs = 4, kUnits = 6;
 
 // cuDNN is looked for once in a process, so every test begins with this.
 std::unique_ptr<CudnnLstm> Open(Precision precision = Precision::kFloat32) {
-  const std::filesystem::path library = SLIM_LSTM_FAKE_CUDNN_LIBRARY;
-  setenv("SLIM_LSTM_CUDA_LIBRARIES", library.parent_path().c_str(), 1);
+  const std::filesystem::path library = SLIM_LSTM_FAKE_CUDNN_LIBRARY, products = SLIM_LSTM_FAKE_CUBLASLT_LIBRARY;
+  const std::string folders = library.parent_path().string() + ":" + products.parent_path().string();
+  setenv("SLIM_LSTM_CUDA_LIBRARIES", folders.c_str(), 1);
   auto opened = CudnnLstm::Make(precision);
   unsetenv("SLIM_LSTM_CUDA_LIBRARIES");
   return opened;
@@ -243,6 +244,7 @@ TEST("cuDNN reports its version and its file") {
   REQUIRE(Open() != nullptr);
   EXPECT_EQ(cuda::CudnnLibrary().version, "9.1.2");
   EXPECT_EQ(cuda::CudnnLibrary().path, SLIM_LSTM_FAKE_CUDNN_LIBRARY);
+  EXPECT_EQ(cuda::CudnnLibrary().reason, "");
 }
 
 }  // namespace
