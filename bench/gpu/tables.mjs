@@ -182,19 +182,22 @@ function kernelTables({ ours }) {
 }
 
 function implementationTables({ ours }) {
-  const shapes = new Map(ours.map(({ shape }) => [JSON.stringify(shape), shape]));
-  const rows = [...shapes].map(([key, shape]) => {
-    const of = (implementation) =>
-      ours.find((line) => JSON.stringify(line.shape) === key && line.implementation === implementation);
-    const [own, theirs] = [of('slim'), of('cudnn')];
-    const problem = [own, theirs].find((line) => line?.error !== undefined);
-    if (problem !== undefined) return [shapeName(shape), problem.error];
-    const [ownTimes, theirTimes] = [own, theirs].map((line) => medians(line === undefined ? [] : [line]));
+  const pairs = new Map();
+  for (const line of ours) {
+    const key = JSON.stringify([line.shape, line.precision]);
+    pairs.set(key, { ...pairs.get(key), [line.implementation]: line });
+  }
+  const rows = [...pairs.values()].map(({ slim, cudnn }) => {
+    const { shape, precision } = slim ?? cudnn;
+    const name = [shapeName(shape), precision];
+    const problem = [slim, cudnn].find((line) => line?.error !== undefined);
+    if (problem !== undefined) return [...name, problem.error];
+    const [own, theirs] = [slim, cudnn].map((line) => medians(line === undefined ? [] : [line]));
     return [
-      shapeName(shape),
-      ...[ownTimes, theirTimes].flatMap(({ forward, training }) => [three(forward), three(training)]),
-      (theirTimes.forward / ownTimes.forward).toFixed(2),
-      (theirTimes.training / ownTimes.training).toFixed(2),
+      ...name,
+      ...[own, theirs].flatMap(({ forward, training }) => [three(forward), three(training)]),
+      (theirs.forward / own.forward).toFixed(2),
+      (theirs.training / own.training).toFixed(2),
     ];
   });
   return ['**The standard LSTM, this package’s and cuDNN’s by `implementation`**', markdown(IMPLEMENTATION_HEAD, rows)];
@@ -202,6 +205,7 @@ function implementationTables({ ours }) {
 
 const IMPLEMENTATION_HEAD = [
   '',
+  'precision',
   "'slim': forward ms",
   'forward + backward ms',
   "'cudnn': forward ms",
