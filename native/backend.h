@@ -366,9 +366,9 @@ class Backend {
   virtual void ActivationBackward(Activation activation, int64_t rows, int64_t width, const float* y, const float* dy,
                                   float* dx) = 0;
 
-  /// Throws Error where the shape's implementation cannot serve: kInvalidModel where no device could, kDevice where this
-  /// one cannot. `masked`: a mask may come with the input. Asked before anything else about the shape: a library may have
-  /// to be opened first.
+  /// Throws Error where the shape's implementation cannot serve: kInvalidModel where no device could, kDevice where
+  /// this one cannot. `masked`: a mask may come with the input. Asked before anything else about the shape: a library
+  /// may have to be opened first.
   virtual void CheckRecurrence(const RecurrenceShape& shape, bool masked) = 0;
   virtual size_t RecurrenceCacheBytes(const RecurrenceShape& shape, int64_t batch, bool embedded) = 0;
   virtual size_t RecurrenceScratchBytes(const RecurrenceShape& shape, int64_t batch, bool embedded, bool training) = 0;

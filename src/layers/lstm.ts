@@ -88,7 +88,7 @@ export interface LstmOptions {
   /**
    * Default `'auto'`. `'cudnn'` wants a CUDA device with cuDNN, the variant `'LSTM'` (with or without all of its biases)
    * with its usual activations, no dropout within the layer, and input without a mask; a model of anything else is
-   * refused when it is made.
+   * refused when it is made. It does not promise the same bits each time.
    */
   readonly implementation?: LstmImplementation;
   /** Default true. */
