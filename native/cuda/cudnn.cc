@@ -157,6 +157,7 @@ struct Plan {
   Rows x, y;
   Tensor state;           // h and c of one step
   Tensor matrix, vector;  // which cudnnGetRNNWeightParams fills
+  cudnnRNNAlgo_t algorithm = CUDNN_RNN_ALGO_STANDARD;
   size_t weight_bytes = 0, work_bytes = 0, reserve_bytes = 0;
 };
 
@@ -271,12 +272,17 @@ class CudnnLayers final : public CudnnLstm {
     CheckRoom(key, parts, own.cached);
 
     Check(Dnn().set_stream(handle_, stream), "cudnnSetStream");
-    PackWeights(key, plan, weights, kept.weights, stream);
-    Check(Dnn().forward(handle_, plan.rnn, training ? CUDNN_FWD_MODE_TRAINING : CUDNN_FWD_MODE_INFERENCE,
-                        kLengthsOfRows, plan.x, x, plan.y, kept.y, plan.state, nullptr, nullptr, plan.state, nullptr,
-                        nullptr, plan.weight_bytes, kept.weights, plan.work_bytes, own.work,
-                        training ? plan.reserve_bytes : 0, training ? kept.reserve : nullptr),
-          "cudnnRNNForward");
+    const auto forward = [&] {
+      PackWeights(key, plan, weights, kept.weights, stream);
+      return Dnn().forward(handle_, plan.rnn, training ? CUDNN_FWD_MODE_TRAINING : CUDNN_FWD_MODE_INFERENCE,
+                           kLengthsOfRows, plan.x, x, plan.y, kept.y, plan.state, nullptr, nullptr, plan.state, nullptr,
+                           nullptr, plan.weight_bytes, kept.weights, plan.work_bytes, own.work,
+                           training ? plan.reserve_bytes : 0, training ? kept.reserve : nullptr);
+    };
+    cudnnStatus_t status = forward();
+    // What cuDNN has no kernel for, it may tell as late as this.
+    if (status == CUDNN_STATUS_NOT_SUPPORTED && FallBack(key, plan)) status = forward();
+    Check(status, "cudnnRNNForward");
     CopyStates(shape, batch, kept.y, output, stream);
   }
 
@@ -362,26 +368,46 @@ class CudnnLayers final : public CudnnLstm {
     const int strides[] = {dims[1] * dims[2], dims[2], 1};
     Check(Dnn().set_tensor(plan.state, CUDNN_DATA_FLOAT, 3, dims, strides), "cudnnSetTensorNdDescriptor");
 
-    const cudnnRNNAlgo_t wanted = AlgorithmFor(key);
-    if (!Measure(key, plan, wanted) &&
-        (wanted == CUDNN_RNN_ALGO_STANDARD || !Measure(key, plan, CUDNN_RNN_ALGO_STANDARD))) {
+    // Sizes are the larger ones of both, as the one may have to stand in for the other.
+    if (!Measure(key, plan, CUDNN_RNN_ALGO_STANDARD)) {
       throw Error(ErrorCode::kDevice, "cuDNN has no LSTM of " + std::to_string(key.units) + " units for this device");
     }
+    const cudnnRNNAlgo_t wanted = AlgorithmFor(key);
+    if (wanted != CUDNN_RNN_ALGO_STANDARD && !Measure(key, plan, wanted)) FallBack(key, plan);
   }
 
-  /// Sets the algorithm and asks how much memory it needs; false where cuDNN refuses it. The layer has two biases, one
-  /// with each product, as the persistent kernels know no other: ours is the first, and the second is zero.
+  /// The layer has two biases, one with each product, as the persistent kernels know no other: ours is the first, and
+  /// the second is zero.
+  cudnnStatus_t Choose(const Key& key, Plan& plan, cudnnRNNAlgo_t algorithm) {
+    plan.algorithm = algorithm;
+    return Dnn().set_rnn(plan.rnn, algorithm, CUDNN_LSTM, CUDNN_RNN_DOUBLE_BIAS, CUDNN_UNIDIRECTIONAL,
+                         CUDNN_LINEAR_INPUT, CUDNN_DATA_FLOAT, CUDNN_DATA_FLOAT, math_,
+                         static_cast<int32_t>(key.inputs), static_cast<int32_t>(key.units),
+                         static_cast<int32_t>(key.units), 1, no_dropout_, CUDNN_RNN_PADDED_IO_ENABLED);
+  }
+
+  /// Chooses the algorithm that serves every layer; false where it was that already.
+  bool FallBack(const Key& key, Plan& plan) {
+    if (plan.algorithm == CUDNN_RNN_ALGO_STANDARD) return false;
+    Check(Choose(key, plan, CUDNN_RNN_ALGO_STANDARD), "cudnnSetRNNDescriptor_v8");
+    return true;
+  }
+
+  /// Chooses the algorithm and asks how much memory it needs; false where cuDNN refuses it.
   bool Measure(const Key& key, Plan& plan, cudnnRNNAlgo_t algorithm) {
-    const cudnnStatus_t status = Dnn().set_rnn(
-        plan.rnn, algorithm, CUDNN_LSTM, CUDNN_RNN_DOUBLE_BIAS, CUDNN_UNIDIRECTIONAL, CUDNN_LINEAR_INPUT,
-        CUDNN_DATA_FLOAT, CUDNN_DATA_FLOAT, math_, static_cast<int32_t>(key.inputs), static_cast<int32_t>(key.units),
-        static_cast<int32_t>(key.units), 1, no_dropout_, CUDNN_RNN_PADDED_IO_ENABLED);
+    const cudnnStatus_t status = Choose(key, plan, algorithm);
     if (status == CUDNN_STATUS_NOT_SUPPORTED) return false;
     Check(status, "cudnnSetRNNDescriptor_v8");
     const cudnnForwardMode_t mode = key.training ? CUDNN_FWD_MODE_TRAINING : CUDNN_FWD_MODE_INFERENCE;
-    return Dnn().weight_space_size(handle_, plan.rnn, &plan.weight_bytes) == CUDNN_STATUS_SUCCESS &&
-           Dnn().temp_space_sizes(handle_, plan.rnn, mode, plan.x, &plan.work_bytes, &plan.reserve_bytes) ==
-               CUDNN_STATUS_SUCCESS;
+    size_t weights = 0, work = 0, reserve = 0;
+    if (Dnn().weight_space_size(handle_, plan.rnn, &weights) != CUDNN_STATUS_SUCCESS ||
+        Dnn().temp_space_sizes(handle_, plan.rnn, mode, plan.x, &work, &reserve) != CUDNN_STATUS_SUCCESS) {
+      return false;
+    }
+    Raise(plan.weight_bytes, weights);
+    Raise(plan.work_bytes, work);
+    Raise(plan.reserve_bytes, reserve);
+    return true;
   }
 
   Place PlaceOf(Plan& plan, void* space, int block, bool recurrent) {

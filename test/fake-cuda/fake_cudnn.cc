@@ -12,12 +12,15 @@
 namespace {
 
 constexpr int kGates = 4;  // i, f, c~, o: products of x are numbered 0 to 3, those of h 4 to 7
+// What it has persistent kernels for; the first it tells when it is asked for them, the second when it is to run them.
 constexpr int32_t kMostPersistentUnits = 32;
+constexpr int64_t kLeastPersistentSteps = 2;
 
 struct Rnn {
   int64_t inputs = 0;
   int64_t units = 0;
   bool tf32 = false;
+  bool persistent = false;
 
   /// What the forward products see of a number.
   double Operand(float value) const {
@@ -107,7 +110,7 @@ cudnnStatus_t cudnnSetRNNDescriptor_v8(cudnnRNNDescriptor_t rnn, cudnnRNNAlgo_t 
                       bias == CUDNN_RNN_DOUBLE_BIAS &&
                       (algorithm == CUDNN_RNN_ALGO_STANDARD || units <= kMostPersistentUnits);
   if (!served) return CUDNN_STATUS_NOT_SUPPORTED;
-  Of(rnn) = {inputs, units, math != CUDNN_FMA_MATH};
+  Of(rnn) = {inputs, units, math != CUDNN_FMA_MATH, algorithm != CUDNN_RNN_ALGO_STANDARD};
   return CUDNN_STATUS_SUCCESS;
 }
 
@@ -153,6 +156,7 @@ cudnnStatus_t cudnnRNNForward(cudnnHandle_t, cudnnRNNDescriptor_t handle, cudnnF
   const Rnn& rnn = Of(handle);
   const Rows& rows = Of(x_rows);
   if (h_first != nullptr || c_first != nullptr || rows.width != rnn.inputs) return CUDNN_STATUS_BAD_PARAM;
+  if (rnn.persistent && rows.steps < kLeastPersistentSteps) return CUDNN_STATUS_NOT_SUPPORTED;
   const auto* weights = static_cast<const float*>(space);
   void* kept = mode == CUDNN_FWD_MODE_TRAINING ? reserve : work;
   const int64_t n = rnn.units;

@@ -183,6 +183,16 @@ TEST("a layer that is too wide for the persistent kernels is left to the others"
   EXPECT(cudnn->ScratchBytes(shape, kBatch, false) > 0);
 }
 
+TEST("a layer that cuDNN's persistent kernels turn out not to serve is computed by the others") {
+  const auto cudnn = Open();
+  REQUIRE(cudnn != nullptr);
+  Problem problem(false, true);
+  problem.shape.steps = 1;
+  const Results expected = ByCpu(problem), actual = ByCudnn(*cudnn, problem);
+  EXPECT_NEAR(RelativeError(actual.h, expected.h), 0, 1e-5);
+  EXPECT_NEAR(RelativeError(actual.dkernel, expected.dkernel), 0, 1e-5);
+}
+
 TEST("products are in the device's precision") {
   const Problem problem(true, true);
   const Results expected = ByCpu(problem);
