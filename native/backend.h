@@ -159,7 +159,7 @@ struct Cell {
   }
 };
 
-/// Whose recurrence computes a layer: what the device finds faster, this project's own, or cuDNN's LSTM.
+/// Whose recurrence computes a layer: the one that is known to be faster, the device's own, or cuDNN's LSTM.
 enum class Implementation : uint8_t { kAuto, kSlim, kCudnn };
 
 struct RecurrenceShape {
