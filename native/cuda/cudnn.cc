@@ -18,6 +18,7 @@ namespace {
 
 using dnn::Check;
 using dnn::Dnn;
+using dnn::Refused;
 
 void CheckCopy(cudaError_t status) {
   if (status == cudaSuccess) return;
@@ -50,7 +51,6 @@ struct Plan {
   dnn::Rows x, y;
   dnn::Tensor state;           // h and c of one step
   dnn::Tensor matrix, vector;  // which cudnnGetRNNWeightParams fills
-  cudnnRNNAlgo_t algorithm = CUDNN_RNN_ALGO_STANDARD;
   size_t weight_bytes = 0, work_bytes = 0, reserve_bytes = 0;
 };
 
@@ -172,10 +172,11 @@ class CudnnLayers final : public CudnnLstm {
                            nullptr, plan.weight_bytes, kept.weights, plan.work_bytes, own.work,
                            training ? plan.reserve_bytes : 0, training ? kept.reserve : nullptr);
     };
-    cudnnStatus_t status = forward();
     // What cuDNN has no kernel for, it may tell as late as this.
-    if (status == CUDNN_STATUS_NOT_SUPPORTED && FallBack(key, plan)) status = forward();
-    Check(status, "cudnnRNNForward");
+    if (Refused(forward(), "cudnnRNNForward")) {
+      FallBack(key, plan);
+      Check(forward(), "cudnnRNNForward");
+    }
     CopyStates(shape, batch, kept.y, output, stream);
   }
 
@@ -272,29 +273,25 @@ class CudnnLayers final : public CudnnLstm {
   /// The layer has two biases, one with each product, as the persistent kernels know no other: ours is the first, and
   /// the second is zero.
   cudnnStatus_t Choose(const Key& key, Plan& plan, cudnnRNNAlgo_t algorithm) {
-    plan.algorithm = algorithm;
     return Dnn().set_rnn(plan.rnn, algorithm, CUDNN_LSTM, CUDNN_RNN_DOUBLE_BIAS, CUDNN_UNIDIRECTIONAL,
                          CUDNN_LINEAR_INPUT, CUDNN_DATA_FLOAT, CUDNN_DATA_FLOAT, math_,
                          static_cast<int32_t>(key.inputs), static_cast<int32_t>(key.units),
                          static_cast<int32_t>(key.units), 1, no_dropout_, CUDNN_RNN_PADDED_IO_ENABLED);
   }
 
-  /// Chooses the algorithm that serves every layer; false where it was that already.
-  bool FallBack(const Key& key, Plan& plan) {
-    if (plan.algorithm == CUDNN_RNN_ALGO_STANDARD) return false;
+  /// Chooses the algorithm that serves every layer.
+  void FallBack(const Key& key, Plan& plan) {
     Check(Choose(key, plan, CUDNN_RNN_ALGO_STANDARD), "cudnnSetRNNDescriptor_v8");
-    return true;
   }
 
   /// Chooses the algorithm and asks how much memory it needs; false where cuDNN refuses it.
   bool Measure(const Key& key, Plan& plan, cudnnRNNAlgo_t algorithm) {
-    const cudnnStatus_t status = Choose(key, plan, algorithm);
-    if (status == CUDNN_STATUS_NOT_SUPPORTED) return false;
-    Check(status, "cudnnSetRNNDescriptor_v8");
     const cudnnForwardMode_t mode = key.training ? CUDNN_FWD_MODE_TRAINING : CUDNN_FWD_MODE_INFERENCE;
     size_t weights = 0, work = 0, reserve = 0;
-    if (Dnn().weight_space_size(handle_, plan.rnn, &weights) != CUDNN_STATUS_SUCCESS ||
-        Dnn().temp_space_sizes(handle_, plan.rnn, mode, plan.x, &work, &reserve) != CUDNN_STATUS_SUCCESS) {
+    if (Refused(Choose(key, plan, algorithm), "cudnnSetRNNDescriptor_v8") ||
+        Refused(Dnn().weight_space_size(handle_, plan.rnn, &weights), "cudnnGetRNNWeightSpaceSize") ||
+        Refused(Dnn().temp_space_sizes(handle_, plan.rnn, mode, plan.x, &work, &reserve),
+                "cudnnGetRNNTempSpaceSizes")) {
       return false;
     }
     Raise(plan.weight_bytes, weights);

@@ -26,8 +26,8 @@ std::string WhyNotCudnn(const RecurrenceShape& shape, bool masked);
 class CudnnLstm {
  public:
   /// Null where cuDNN is not there: then CudnnLibrary says why. Of the device that is current. cuDNN multiplies single
-  /// precision in float32 or in tf32; for kBfloat16 it takes the latter. Throws Error (kDevice) where cuDNN does not
-  /// start, as with a driver that is too old for it.
+  /// precision in float32 or in tf32; for kBfloat16 it takes the latter. Throws Error (kDevice, kOutOfMemory) where
+  /// cuDNN does not start, as with a driver that is too old for it.
   static std::unique_ptr<CudnnLstm> Make(Precision precision);
   virtual ~CudnnLstm() = default;
 

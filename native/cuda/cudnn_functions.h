@@ -91,13 +91,23 @@ inline const Opened& Library() {
 
 inline const Functions& Dnn() { return Library().functions; }
 
-/// The status by its name, and what cuDNN has to say of its cause.
+/// Tells the status by its name, and what cuDNN has to say of its cause.
 inline void Check(cudnnStatus_t status, const char* function) {
   if (status == CUDNN_STATUS_SUCCESS) return;
   char cause[512] = "";
   Dnn().get_last_error(cause, sizeof(cause));
-  throw Error(ErrorCode::kDevice, std::string("cuDNN failed in ") + function + ": " + Dnn().get_error_string(status) +
-                                      (cause[0] == 0 ? "" : std::string(" (") + cause + ")"));
+  const bool memory = status == CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED ||
+                      status == CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED;
+  throw Error(memory ? ErrorCode::kOutOfMemory : ErrorCode::kDevice,
+              std::string("cuDNN failed in ") + function + ": " + Dnn().get_error_string(status) +
+                  (cause[0] == 0 ? "" : std::string(" (") + cause + ")"));
+}
+
+/// Whether cuDNN has nothing for what it is asked, for whichever reason; throws where it failed otherwise.
+inline bool Refused(cudnnStatus_t status, const char* function) {
+  if (CUDNN_STATUS_CATEGORY(status) == CUDNN_STATUS_NOT_SUPPORTED) return true;
+  Check(status, function);
+  return false;
 }
 
 /// An object of cuDNN's, made and destroyed with its owner by the functions that the members of Functions point to.

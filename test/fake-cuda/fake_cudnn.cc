@@ -156,7 +156,7 @@ cudnnStatus_t cudnnRNNForward(cudnnHandle_t, cudnnRNNDescriptor_t handle, cudnnF
   const Rnn& rnn = Of(handle);
   const Rows& rows = Of(x_rows);
   if (h_first != nullptr || c_first != nullptr || rows.width != rnn.inputs) return CUDNN_STATUS_BAD_PARAM;
-  if (rnn.persistent && rows.steps < kLeastPersistentSteps) return CUDNN_STATUS_NOT_SUPPORTED;
+  if (rnn.persistent && rows.steps < kLeastPersistentSteps) return CUDNN_STATUS_NOT_SUPPORTED_LAYOUT;
   const auto* weights = static_cast<const float*>(space);
   void* kept = mode == CUDNN_FWD_MODE_TRAINING ? reserve : work;
   const int64_t n = rnn.units;
