@@ -39,14 +39,22 @@ void Engine::Push(std::function<void()> task) {
 }
 
 void Engine::Call(const std::function<void(Model&)>& work) {
-  std::packaged_task<void()> task([&] { work(*model_); });
+  std::packaged_task<void()> task([&] { Use(work); });
   std::future<void> done = task.get_future();
   Push([&] { task(); });
   done.get();
 }
 
-void Engine::Post(std::function<void(Model&)> work) {
-  Push([this, work = std::move(work)] { work(*model_); });
+void Engine::Post(std::function<void()> work) { Push(std::move(work)); }
+
+void Engine::Use(const std::function<void(Model&)>& work) {
+  if (lost_) throw Error(*lost_);
+  try {
+    work(*model_);
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::kDeviceLost) lost_ = error;
+    throw;
+  }
 }
 
 void Engine::Begin() {

@@ -6,9 +6,11 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <thread>
 
+#include "errors.h"
 #include "program/model.h"
 
 namespace slim::addon {
@@ -39,8 +41,12 @@ class Engine {
 
   /// Runs `work` on the thread and waits; throws what it throws. Only while no job is running.
   void Call(const std::function<void(Model&)>& work);
-  /// Runs `work` on the thread and returns at once. `work` throws nothing.
-  void Post(std::function<void(Model&)> work);
+  /// Runs `work` on the thread and returns at once. `work` throws nothing; it reaches the model by Use.
+  void Post(std::function<void()> work);
+
+  /// Calls `work` with the model; on the engine's thread only. Once it threw that the device is lost, it throws that at
+  /// every later use and calls nothing.
+  void Use(const std::function<void(Model&)>& work);
 
   /// What a run looks at before each step.
   const std::atomic<bool>& abort_flag() const { return abort_; }
@@ -64,6 +70,7 @@ class Engine {
 
   std::shared_ptr<EngineRegistry> registry_;
   std::unique_ptr<Model> model_;
+  std::optional<Error> lost_;
   std::atomic<bool> abort_{false};
   bool busy_ = false;
   bool disposed_ = false;

@@ -12,6 +12,7 @@ namespace {
 Napi::Object RunObject(Napi::Env env, const RunMetrics& metrics) {
   Napi::Object object = MetricsObject(env, metrics);
   object.Set("aborted", metrics.aborted);
+  object.Set("streamed", metrics.streamed);
   return object;
 }
 
@@ -45,6 +46,7 @@ class PredictRun final : public Job {
     Napi::Object object = Napi::Object::New(env);
     object.Set("outputs", FloatArray(env, std::move(prediction_.outputs)));
     object.Set("aborted", prediction_.aborted);
+    object.Set("streamed", prediction_.streamed);
     return object;
   }
 
@@ -64,6 +66,7 @@ class GradientsRun final : public Job {
     object.Set("input", has_input ? Napi::Value(FloatArray(env, std::move(gradients_.input))) : env.Null());
     object.Set("loss", gradients_.loss);
     object.Set("aborted", gradients_.aborted);
+    object.Set("streamed", gradients_.streamed);
     return object;
   }
 

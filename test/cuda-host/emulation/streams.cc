@@ -237,7 +237,7 @@ cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEve
   return cudaSuccess;
 }
 
-cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode) {
   State& state = TheState();
   const Lock lock(state.mutex);
   const cudaError_t error = emulated::CheckStream(state, stream);
@@ -245,6 +245,8 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
   if (stream->capture != nullptr) return Answer(cudaErrorInvalidValue);
   auto* graph = new CUgraph_st;
   graph->origin = stream;
+  graph->mode = mode;
+  graph->captured_by = std::this_thread::get_id();
   state.graphs.insert(graph);
   stream->capture = graph;
   stream->last.clear();
