@@ -245,9 +245,13 @@ describe.skipIf(!existsSync(fake))('with a library that opens', () => {
     expect(lost).toBeInstanceOf(DeviceError);
     const { message } = lost as DeviceError;
     expect(message).toContain('is lost');
-    for (const work of [model.fit(x, y, training), model.evaluate(x, y), model.predict(x), model.save(path)]) {
-      await expect(work).rejects.toThrow(new DeviceError(message));
-    }
+    const works = [
+      () => model.fit(x, y, training),
+      () => model.evaluate(x, y),
+      () => model.predict(x),
+      () => model.save(path),
+    ];
+    for (const work of works) await expect(work()).rejects.toThrow(new DeviceError(message));
     expect(() => model.weights()).toThrow(new DeviceError(message));
     model.dispose();
 
