@@ -1,5 +1,7 @@
 // Models on a CUDA device that fails in the middle of their work, or that several use at once.
 
+#include <cstdlib>
+#include <string>
 #include <thread>
 
 #include "cpu/cpu_backend.h"
@@ -69,6 +71,15 @@ void ExpectText(const std::string& text, const std::string& part) {
   if (text.find(part) == std::string::npos) Fail(__FILE__, __LINE__, text + " does not tell " + part);
 }
 
+// What this process may take of the GPU while it lives.
+class MemoryLimit {
+ public:
+  explicit MemoryLimit(size_t bytes) { setenv("SLIM_LSTM_DEVICE_MEMORY", std::to_string(bytes).c_str(), 1); }
+  ~MemoryLimit() { unsetenv("SLIM_LSTM_DEVICE_MEMORY"); }
+  MemoryLimit(const MemoryLimit&) = delete;
+  MemoryLimit& operator=(const MemoryLimit&) = delete;
+};
+
 // --- lost ------------------------------------------------------------------------------------------------------------
 
 TEST("a device that is lost in training is an error that says what to do, and all memory is given back") {
@@ -117,18 +128,16 @@ TEST("a device that is lost while data is streamed to it is the same error") {
   emulated::Restart();
   {
     auto model = OnCuda();
-    const auto data = Data(*model);
-    // So much is free that no data set fits beside it.
-    const std::string taken = std::to_string(emulated::Counted().allocated + 9000);
-    setenv("SLIM_LSTM_DEVICE_MEMORY", taken.c_str(), 1);
+    Train(*model, Epoch(Data(*model)), NoListener());
+    // Enough for a batch, but not for all.
     const auto large = RandomData(model->program(), kSparse, 1000, 4);
+    const MemoryLimit limit(emulated::Counted().allocated + 9000);
     EXPECT(Train(*model, Epoch(large), NoListener()).streamed);
     emulated::LoseDevice(40);
     const Caught lost = ErrorOf([&] {
       for (uint32_t epoch = 0; epoch < 20; ++epoch) Train(*model, Epoch(large, epoch), NoListener());
     });
     EXPECT(lost.code == ErrorCode::kDeviceLost);
-    unsetenv("SLIM_LSTM_DEVICE_MEMORY");
   }
   EXPECT_EQ(emulated::Counted().allocated, size_t{0});
   const HostReservation all(HostMemoryBytes(), "all memory of the host");
@@ -191,7 +200,7 @@ TEST("a batch that does not fit is an error with sizes each time, takes nothing,
 // --- several ---------------------------------------------------------------------------------------------------------
 
 TEST("models train on one device from threads of their own, each as if it were alone") {
-  for (uint64_t order = 0; order < 3; ++order) {
+  for (uint64_t order = 0; order < 2; ++order) {
     emulated::Restart({}, order);
     constexpr uint64_t kModels = 3;
     std::vector<float> alone[kModels], together[kModels];

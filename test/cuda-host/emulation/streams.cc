@@ -11,8 +11,10 @@ namespace {
 
 using Lock = std::lock_guard<std::recursive_mutex>;
 
-bool CanGoOn(const CUstream_st& stream) {
+// Where the device is lost nothing is waited for any more.
+bool CanGoOn(const State& state, const CUstream_st& stream) {
   if (stream.operations.empty()) return false;
+  if (state.lost != cudaSuccess) return true;
   const CUstream_st::Operation& next = stream.operations.front();
   return next.awaited == nullptr || next.awaited->done >= next.recording;
 }
@@ -20,7 +22,7 @@ bool CanGoOn(const CUstream_st& stream) {
 bool RunOneOperation(State& state) {
   std::vector<cudaStream_t> ready;
   for (const cudaStream_t stream : state.streams) {
-    if (CanGoOn(*stream)) ready.push_back(stream);
+    if (CanGoOn(state, *stream)) ready.push_back(stream);
   }
   if (ready.empty()) return false;
   const cudaStream_t stream = ready[state.random.Below(ready.size())];
