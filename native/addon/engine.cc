@@ -10,6 +10,10 @@ void EngineRegistry::StopAll() {
   for (Engine* engine : engines_) engine->Stop();
 }
 
+void EngineRegistry::ReleaseUnusedData() {
+  for (Engine* engine : engines_) engine->ReleaseUnusedData();
+}
+
 Engine::Engine(std::shared_ptr<EngineRegistry> registry, std::function<std::unique_ptr<Model>()> make)
     : registry_(std::move(registry)), thread_([this] { Loop(); }) {
   std::packaged_task<void()> task([&] { model_ = make(); });
@@ -60,6 +64,11 @@ void Engine::Use(const std::function<void(Model&)>& work) {
 void Engine::Begin() {
   busy_ = true;
   abort_.store(false, std::memory_order_relaxed);
+}
+
+void Engine::ReleaseUnusedData() {
+  if (disposed_) return;
+  Push([this] { model_->resident().ReleaseUnused(); });
 }
 
 void Engine::Dispose() {

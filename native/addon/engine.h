@@ -23,6 +23,8 @@ class EngineRegistry {
  public:
   void Add(Engine* engine) { engines_.insert(engine); }
   void Remove(Engine* engine) { engines_.erase(engine); }
+  /// Has every model let go of what it holds of data sets that are gone, when it is next idle.
+  void ReleaseUnusedData();
   /// Ends every engine's run and joins its thread.
   void StopAll();
 
@@ -56,6 +58,9 @@ class Engine {
   bool busy() const { return busy_; }
   void Begin();
   void End() { busy_ = false; }
+
+  /// Has the model let go of what it holds of data sets that are gone, without waiting.
+  void ReleaseUnusedData();
 
   /// Ends the running job, then frees the model, without waiting.
   void Dispose();

@@ -44,7 +44,7 @@ std::optional<ResidentData::Addresses> ResidentData::Of(const std::shared_ptr<co
 }
 
 ResidentData::Entry& ResidentData::EntryOf(const std::shared_ptr<const Dataset>& data) {
-  std::erase_if(entries_, [](const Entry& entry) { return entry.data.expired(); });
+  ReleaseUnused();
   for (Entry& entry : entries_) {
     if (entry.data.lock() == data) return entry;
   }
@@ -67,6 +67,10 @@ void ResidentData::Allocate(Entry& entry, const DatasetShape& shape) {
   entry.targets = DeviceArray(backend_, TargetBytes(shape), "the targets of a data set on the device");
   entry.inputs = std::move(inputs);
   entry.resident = true;
+}
+
+void ResidentData::ReleaseUnused() {
+  std::erase_if(entries_, [](const Entry& entry) { return entry.data.expired(); });
 }
 
 bool ResidentData::MakeRoom() {

@@ -28,6 +28,8 @@ class ResidentData {
   /// The rows [0, end) of the data set, of which at least as many were appended; nothing where it is to be streamed.
   std::optional<Addresses> Of(const std::shared_ptr<const Dataset>& data, int64_t end, bool with_targets);
 
+  /// Gives the copies back whose data sets are gone.
+  void ReleaseUnused();
   /// Gives all copies back, of which no run may be in need. False where there were none.
   bool MakeRoom();
 

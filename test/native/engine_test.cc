@@ -6,6 +6,8 @@
 #include <stdexcept>
 #include <thread>
 
+#include "cpu/cpu_backend.h"
+#include "deferred_backend.h"
 #include "errors.h"
 #include "program/jobs.h"
 #include "small_models.h"
@@ -103,6 +105,47 @@ TEST("once the device is lost every use is refused with the same words, and the 
   }
   Engine other(registry, Make);
   other.Call([](Model&) {});
+}
+
+TEST("a data set that is gone leaves the device when the engine is told, and a lost device does not mind") {
+  auto registry = std::make_shared<EngineRegistry>();
+  DeferredBackend* device = nullptr;
+  Engine engine(registry, [&] {
+    auto backend = std::make_unique<DeferredBackend>(MakeCpuBackend(1));
+    device = backend.get();
+    auto model = std::make_unique<Model>(SpecBuilder::Floats({4}).Dense(4, 3, Activation::kSoftmax).Build(),
+                                         std::move(backend), 1);
+    model->Compile(TrainingOf(kSparse));
+    return model;
+  });
+  const auto train = [&](const std::shared_ptr<Dataset>& data) {
+    engine.Call([&](Model& model) {
+      TrainJob job;
+      job.rows = {data, 0, 100, 10};
+      Train(model, job, NoListener());
+    });
+  };
+  const auto allocated = [&] {
+    size_t bytes = 0;
+    engine.Call([&](Model&) { bytes = device->allocated(); });
+    return bytes;
+  };
+  auto data = Data();
+  train(data);
+  const size_t with_data = allocated();
+  registry->ReleaseUnusedData();
+  EXPECT_EQ(allocated(), with_data);
+  data.reset();
+  registry->ReleaseUnusedData();
+  EXPECT_EQ(with_data - allocated(), size_t{100 * (4 + 1) * 4});
+
+  data = Data();
+  train(data);
+  device->Lose(1);
+  EXPECT_THROWS(train(data), Error);
+  data.reset();
+  registry->ReleaseUnusedData();
+  EXPECT_THROWS(allocated(), Error);
 }
 
 TEST("abort ends a run, and the engine works on") {
