@@ -41,11 +41,7 @@ constexpr size_t kMostKnownSteps = 64;
 }  // namespace
 
 Model::Model(ModelSpec spec, std::unique_ptr<Backend> backend, uint64_t seed)
-    : program_(Program::Compile(std::move(spec))),
-      backend_(std::move(backend)),
-      seed_(seed),
-      resident_(*backend_),
-      streamed_(*backend_) {
+    : program_(Program::Compile(std::move(spec))), backend_(std::move(backend)), seed_(seed), resident_(*backend_) {
   const ParameterLayout& layout = program_.layout();
   parameters_ = DeviceArray(*backend_, FloatBytes(layout.floats()), "the weights");
   sums_ = DeviceArray(*backend_, sizeof(MetricSums), "the metrics");

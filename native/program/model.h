@@ -116,7 +116,7 @@ class Model {
   DeviceArray arena_;  // shared by the executions: one runs at a time
 
   ResidentData resident_;
-  StreamedData streamed_;
+  StreamedData streamed_{*backend_};
   DeviceArray identity_order_;
   DeviceArray shuffled_order_;
   struct ShuffledRows {
