@@ -192,7 +192,7 @@ describe.skipIf(!existsSync(fake))('with a library that opens', () => {
     useFake('little memory');
     vi.stubEnv('SLIM_LSTM_LOG', 'device');
     const written = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
-    const [rows, width] = [1000, 500];
+    const [rows, width] = [2500, 500];
     const x = { data: Float32Array.from({ length: rows * width }, (_, i) => Math.sin(i)), shape: [rows, width] };
     const y = Int32Array.from({ length: rows }, (_, row) => row % 3);
     const results: unknown[] = [];
@@ -216,6 +216,29 @@ describe.skipIf(!existsSync(fake))('with a library that opens', () => {
     expect(told).toEqual([expect.stringMatching(/^slim-lstm: a data set does not fit into the device's memory .*\n$/)]);
   });
 
+  it('data that a model trained on before leaves the GPU to the data of another', async () => {
+    useFake('little memory');
+    const [rows, width] = [1250, 500];
+    const x = { data: new Float32Array(rows * width).fill(0.5), shape: [rows, width] };
+    const y = Int32Array.from({ length: rows }, (_, row) => row % 3);
+    const build = () => {
+      const model = sequential([layers.dense({ units: 3, activation: 'softmax' })], {
+        inputShape: [width],
+        device: 'cuda',
+      });
+      model.compile({ optimizer: 'sgd', loss: 'sparseCategoricalCrossentropy' });
+      return model;
+    };
+    // Their data takes more than half of the memory each time.
+    const models = [build(), build(), build()];
+    for (const model of models) {
+      expect((await model.fit(x, y, { verbose: 0 })).streamed).toBe(false);
+      // The copy goes on the thread of the model that is idle now.
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    for (const model of models) model.dispose();
+  });
+
   it('a batch that does not fit is an error with sizes, and smaller ones are not', async () => {
     useFake('little memory');
     const { x, y } = toyData(2000);
@@ -223,7 +246,7 @@ describe.skipIf(!existsSync(fake))('with a library that opens', () => {
     for (let attempt = 0; attempt < 3; attempt++) {
       const refused = model.fit(x, y, { batchSize: 2000, verbose: 0 });
       await expect(refused).rejects.toThrow(OutOfMemoryError);
-      await expect(refused).rejects.toThrow(/Could not get \d+ bytes: \d+ of 1048576 are free/);
+      await expect(refused).rejects.toThrow(/Could not get \d+ bytes: \d+ of 4194304 are free/);
     }
     using other = toyModel();
     for (const each of [model, other]) await each.fit(x, y, { batchSize: 16, verbose: 0 });

@@ -26,7 +26,7 @@ constexpr char kArchitectures[] = "75-real;80-real;90a-real";
 constexpr int kCuda13 = 13000;
 constexpr uint64_t kGiB = uint64_t{1} << 30;
 
-constexpr size_t kLittleMemory = size_t{1} << 20;
+constexpr size_t kLittleMemory = size_t{4} << 20;
 constexpr int64_t kStepsToLoss = 8;
 
 bool IsCase(const char* name) {
@@ -103,7 +103,8 @@ SLIM_EXPORT Backend* slim_lstm_cuda_init(int device, slim::Precision /*precision
     failure->message = "Expected the device 1";
     return nullptr;
   }
-  const size_t memory = IsCase("little memory") ? kLittleMemory : SIZE_MAX;
+  static const auto little = std::make_shared<slim::test::DeferredMemory>(kLittleMemory);
+  const auto memory = IsCase("little memory") ? little : std::make_shared<slim::test::DeferredMemory>(SIZE_MAX);
   auto backend = std::make_unique<slim::test::DeferredBackend>(slim::MakeCpuBackend(1), memory);
   if (IsCase("lost in step 8")) backend->Lose(kStepsToLoss);
   return backend.release();

@@ -35,4 +35,24 @@ describeOnGpu('data that does not fit', () => {
     }
     expect(results[1]).toEqual(results[0]);
   });
+
+  it('leaves no copy behind that would keep the data of another model away', async () => {
+    // Beside three models' own records there is room for one such data set, not for two.
+    vi.stubEnv('SLIM_LSTM_DEVICE_MEMORY', String(256 << 20));
+    const rows = 5200;
+    const x = { data: new Float32Array(rows * STEPS * FEATURES).fill(0.5), shape: [rows, STEPS, FEATURES] };
+    const y = Int32Array.from({ length: rows }, (_, row) => row % 4);
+    const models = [1, 2, 3].map((seed) => {
+      const network = [layers.lstm({ units: 8, variant: 'LSTM10' }), layers.dense({ units: 4, activation: 'softmax' })];
+      const model = sequential(network, { inputShape: [STEPS, FEATURES], device: GPU, seed });
+      model.compile({ optimizer: 'sgd', loss: 'sparseCategoricalCrossentropy' });
+      return model;
+    });
+    for (const model of models) {
+      expect((await model.fit(x, y, { batchSize: 32, verbose: 0 })).streamed).toBe(false);
+      // The copy goes on the thread of the model that is idle now.
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    for (const model of models) model.dispose();
+  });
 });

@@ -109,14 +109,14 @@ void* DeferredBackend::Allocate(size_t bytes) {
   if (bytes > FreeBytes()) {
     throw Error(ErrorCode::kOutOfMemory, "Could not get " + std::to_string(bytes) +
                                              " bytes: " + std::to_string(FreeBytes()) + " of " +
-                                             std::to_string(memory_) + " are free");
+                                             std::to_string(memory_->bytes) + " are free");
   }
   void* memory = mmap(nullptr, PagesOf(bytes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
   // Unspecified content: as floats, not a number.
   std::memset(memory, 0xFF, PagesOf(bytes));
   blocks_[memory] = bytes;
-  allocated_ += bytes;
+  memory_->allocated += bytes;
   Protect(false);
   return memory;
 }
@@ -129,7 +129,7 @@ void DeferredBackend::Free(void* memory) noexcept {
   }
   const auto block = blocks_.find(memory);
   munmap(memory, PagesOf(block->second));
-  allocated_ -= block->second;
+  memory_->allocated -= block->second;
   blocks_.erase(block);
 }
 

@@ -1,6 +1,7 @@
 // A device that stands in for one whose memory is its own and whose work is done later.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -12,6 +13,14 @@
 
 namespace slim::test {
 
+// Memory of a device, which several may share.
+struct DeferredMemory {
+  explicit DeferredMemory(size_t all) : bytes(all) {}
+
+  const size_t bytes;
+  std::atomic<size_t> allocated{0};
+};
+
 // The CPU behind a wall. Its memory cannot be read or written by anyone else (a touch is a segmentation fault) but
 // while it works; operations are kept and done when somebody waits; what a key was enqueued with first is replayed
 // whenever the key comes again, and the caller is not asked again. So whatever assumes host memory, synchronous work,
@@ -19,7 +28,9 @@ namespace slim::test {
 class DeferredBackend final : public Backend {
  public:
   explicit DeferredBackend(std::unique_ptr<Backend> cpu, size_t memory = SIZE_MAX)
-      : cpu_(std::move(cpu)), memory_(memory) {}
+      : DeferredBackend(std::move(cpu), std::make_shared<DeferredMemory>(memory)) {}
+  DeferredBackend(std::unique_ptr<Backend> cpu, std::shared_ptr<DeferredMemory> memory)
+      : cpu_(std::move(cpu)), memory_(std::move(memory)) {}
   ~DeferredBackend() override;
 
   // Loses the device in that step from now on, counted from 1: what waits for it fails, and all that comes after it.
@@ -33,9 +44,8 @@ class DeferredBackend final : public Backend {
   size_t uploaded() const { return uploaded_; }
   // Parcels that were fed.
   int64_t fed() const { return fed_; }
-  // Bytes that are allocated, and how many there are.
-  size_t allocated() const { return allocated_; }
-  size_t memory() const { return memory_; }
+  // Bytes that are allocated.
+  size_t allocated() const { return memory_->allocated; }
 
   std::string Description() const override { return "deferred " + cpu_->Description(); }
   void* Allocate(size_t bytes) override;
@@ -45,7 +55,7 @@ class DeferredBackend final : public Backend {
   void Zero(void* memory, size_t bytes) override;
   void Copy(void* destination, const void* source, size_t bytes) override;
   void Synchronize() override;
-  size_t FreeBytes() override { return memory_ - allocated_; }
+  size_t FreeBytes() override { return memory_->bytes - memory_->allocated; }
   std::unique_ptr<HostFeed> OpenFeed(size_t bytes) override;
   void SetStep(const StepValues& values) override;
   void Run(uint64_t key, const std::function<void()>& enqueue) override;
@@ -103,8 +113,7 @@ class DeferredBackend final : public Backend {
   void Protect(bool open);
 
   std::unique_ptr<Backend> cpu_;
-  const size_t memory_;
-  size_t allocated_ = 0;
+  std::shared_ptr<DeferredMemory> memory_;
   std::map<void*, size_t> blocks_;
   std::vector<Operation> queue_;
   std::map<uint64_t, std::vector<Operation>> recorded_;
