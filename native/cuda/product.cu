@@ -48,7 +48,6 @@ void MultiplyMatrices(const CudaContext& context, const ProductShape& shape, con
 
 ProductCut CutProduct(const CudaContext& context, const ProductResult& result, int tile_rows, int tile_columns) {
   constexpr int64_t kLeastDepth = 256;  // of a part
-  constexpr int64_t kGranularity = 16;  // a tile's depth
   const int64_t row_tiles = (result.rows + tile_rows - 1) / tile_rows;
   const int64_t column_tiles = (result.columns + tile_columns - 1) / tile_columns;
   ProductCut cut;
@@ -58,7 +57,7 @@ ProductCut CutProduct(const CudaContext& context, const ProductResult& result, i
                           std::max<int64_t>(1, result.rows * result.columns);
   const int64_t parts = std::max<int64_t>(1, std::min<int64_t>({wanted, result.depth / kLeastDepth, fitting, 65535}));
   const int64_t depth = (result.depth + parts - 1) / parts;
-  cut.depth_of_part = std::max(kGranularity, (depth + kGranularity - 1) / kGranularity * kGranularity);
+  cut.depth_of_part = std::max<int64_t>(kTileDepth, (depth + kTileDepth - 1) / kTileDepth * kTileDepth);
   cut.parts = std::max<int64_t>(1, (result.depth + cut.depth_of_part - 1) / cut.depth_of_part);
   return cut;
 }
