@@ -68,13 +68,11 @@ void MultiplyOnMatrixUnits(const CudaContext& context, const A& a, const B& b, c
   }
 }
 
-/// In the context's precision, where the device has it; older ones compute in float32.
+/// In the context's precision.
 template <class A, class B>
 void MultiplyOperands(const CudaContext& context, const A& a, const B& b, const ProductResult& result) {
-  constexpr int kOldestWithPrecisions = 80;
   if (result.rows == 0 || result.columns == 0) return;
-  const bool has_precisions = context.device.capability >= kOldestWithPrecisions;
-  switch (has_precisions ? context.precision : Precision::kFloat32) {
+  switch (context.precision) {
     case Precision::kFloat32:
       return MultiplyInFloat32(context, a, b, result);
     case Precision::kTf32:

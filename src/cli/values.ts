@@ -1,6 +1,7 @@
 /** How the values of command-line options are read: each reader refuses what it cannot take, with what it wanted. */
 
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
+import { precisions } from '../precision.js';
 
 /** An integer of at least 1. */
 export function positiveInteger(text: string): number {
@@ -39,4 +40,9 @@ export function finiteNumber(text: string): number {
   const value = Number(text);
   if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('Expected a number.');
   return value;
+}
+
+/** `--precision`, without a default. */
+export function precisionOption(): Option {
+  return new Option('--precision <name>', 'what products keep of their operands on a GPU').choices(precisions);
 }

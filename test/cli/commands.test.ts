@@ -125,6 +125,7 @@ describe('slim-lstm as a program', () => {
     ['zero units', ['--units', '0'], 2, /positive integer/],
     ['an unknown option, with the nearest name', ['--varient', 'LSTM'], 2, /--variant/],
     ['a length too short for three convolutions', ['--max-length', '20'], 1, /conv1d/],
+    ['an unknown precision', ['--precision', 'half'], 2, /float32, tf32, bfloat16/],
     ['a device that is not there', ['--device', 'cuda'], 1, /cuda/],
   ])('refuses %s', async (_what, args, code, message) => {
     const outcome = await run(['train', '--data', data, '--out', join(folder, 'refused'), '--overwrite', ...args]);

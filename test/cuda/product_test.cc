@@ -170,9 +170,10 @@ TEST("every end of the product gives what it says, with sums in parts too") {
   }
 }
 
-// Where the device has no such precision it keeps more.
-bool Rounds(Precision precision) {
-  return precision != Precision::kFloat32 && cuda::DeviceSession(0, precision).context().device.capability >= 80;
+// A device that has no such precision keeps more.
+bool HasPrecision(Precision precision) {
+  OpenCudaDevice(0);
+  return cuda::DeviceSession(0, precision).context().precision == precision;
 }
 
 TEST("an operand is rounded to the nearest number of the precision") {
@@ -191,8 +192,8 @@ TEST("an operand is rounded to the nearest number of the precision") {
       {1 + at(-8), 1 + at(-8), 1},
       {1 + 3 * at(-8), 1 + 3 * at(-8), 1 + at(-6)},
   };
-  OpenCudaDevice(0);
   const ProductShape shape = Shape(1, 1, 1, false, false);
+  const bool has_tf32 = HasPrecision(Precision::kTf32), has_bfloat16 = HasPrecision(Precision::kBfloat16);
   for (const auto& [value, in_tf32, in_bfloat16] : rounded) {
     for (const bool is_left : {true, false}) {
       Matrices matrices(shape);
@@ -200,17 +201,16 @@ TEST("an operand is rounded to the nearest number of the precision") {
       matrices.b = {is_left ? 1.0f : value};
       const auto product = [&](Precision precision) { return Multiplied(0, shape, matrices, precision).c[0]; };
       EXPECT_EQ(product(Precision::kFloat32), value);
-      EXPECT_EQ(product(Precision::kTf32), Rounds(Precision::kTf32) ? in_tf32 : value);
-      EXPECT_EQ(product(Precision::kBfloat16), Rounds(Precision::kBfloat16) ? in_bfloat16 : value);
+      EXPECT_EQ(product(Precision::kTf32), has_tf32 ? in_tf32 : value);
+      EXPECT_EQ(product(Precision::kBfloat16), has_bfloat16 ? in_bfloat16 : value);
     }
   }
 }
 
 // Small integers, a little above and below: what is rounded to the nearest multiplies as the integers do, exactly.
 TEST("every operand is rounded, wherever it lies, and nothing is lost in the sums") {
-  OpenCudaDevice(0);
   for (const auto& [precision, excess] : {std::pair{Precision::kTf32, 0x1p-13f}, {Precision::kBfloat16, 0x1p-10f}}) {
-    if (!Rounds(precision)) continue;
+    if (!HasPrecision(precision)) continue;
     const std::pair<int64_t, int64_t> sizes[] = {{37, 35}, {68, 72}, {260, 204}};
     for (const auto& [rows, columns] : sizes) {
       for (const int which : {0, 1, 2, 3}) {
