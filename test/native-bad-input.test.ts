@@ -102,7 +102,7 @@ describe('bad input', () => {
     }
     expect(() => native.createModel(rowModel(), { ...options, threads: 5000 })).toThrow(InvalidArgumentError);
     expect(() => native.createModel(rowModel(), { ...options, precision: 'float16' as never })).toThrow(
-      'Expected one of float32, tf32, bfloat16 for precision but received float16 of type string',
+      'Expected one of float32, tf32, bfloat16 for precision but received "float16" of type string',
     );
   });
 

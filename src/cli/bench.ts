@@ -75,7 +75,7 @@ export function benchCommand(): Command {
     .option('--sizes <T,B,m,n>', `steps, batch, input size, units; may be repeated (default: ${usual()})`, sizesReader)
     .option('--device <name>', 'cpu, cuda, cuda:1 or auto', 'auto')
     .option('--threads <count>', 'of the CPU; by default one a core', positiveInteger)
-    .addOption(precisionOption().default('float32'))
+    .addOption(precisionOption())
     .option('--repeats <count>', 'turns of each variant that count', positiveInteger, 9)
     .option('--warmups <count>', 'turns before those', naturalNumber, 1)
     .option('--input-gradient', 'the backward pass gives the gradient of the input too')

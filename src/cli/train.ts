@@ -38,7 +38,7 @@ export function trainCommand(): Command {
     .option('--seed <number>', 'decides split, weights, order and dropout', naturalNumber, 0)
     .option('--device <name>', 'cpu, cuda, cuda:1 or auto', 'auto')
     .option('--threads <count>', 'of the CPU; by default one a core', positiveInteger)
-    .addOption(precisionOption().default('float32'))
+    .addOption(precisionOption())
     .requiredOption('--out <folder>', 'where the model and its curves go')
     .option('--overwrite', 'the folder may hold files of an earlier run')
     .option('--json', 'one JSON object a line: an epoch each, then the result')

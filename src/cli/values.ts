@@ -42,7 +42,12 @@ export function finiteNumber(text: string): number {
   return value;
 }
 
-/** `--precision`, without a default. */
+/** `--precision` of a new model. */
 export function precisionOption(): Option {
-  return new Option('--precision <name>', 'what products keep of their operands on a GPU').choices(precisions);
+  return new Option('--precision <name>', 'of products on a GPU').choices(precisions).default('float32');
+}
+
+/** `--precision` in place of a saved model's. */
+export function otherPrecisionOption(): Option {
+  return new Option('--precision <name>', 'of products on a GPU; by default as it was saved').choices(precisions);
 }

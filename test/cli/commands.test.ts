@@ -38,6 +38,7 @@ const small = [
     '5e-3',
   ],
   ...['--convolution-dropout', '0', '--dropout', '0', '--recurrent-dropout', '0', '--threads', '2'],
+  ...['--precision', 'tf32'],
 ];
 
 const epochs = Array.from({ length: 12 }, (_, i) => i + 1);
@@ -78,6 +79,17 @@ describe('slim-lstm train, evaluate and predict', () => {
     const history = JSON.parse(await readFile(join(out, 'history.json'), 'utf8'));
     expect(history.epoch).toEqual(epochs.map((epoch) => epoch - 1));
     expect(history.history.val_loss).toHaveLength(12);
+  });
+
+  it('saves the precision with the model, in place of which evaluate and predict take another', async () => {
+    expect(JSON.parse(await readFile(join(out, 'model', 'model.json'), 'utf8')).precision).toBe('tf32');
+    expect(JSON.parse(await readFile(join(out, 'run.json'), 'utf8')).options.precision).toBe('tf32');
+    const asSaved = await run(['predict', out, 'waves and wind']);
+    const other = await run(['predict', out, '--precision', 'bfloat16', 'waves and wind']);
+    const evaluated = await run(['evaluate', out, '--data', data, '--precision', 'float32']);
+    expect([other.err, evaluated.err]).toEqual(['', '']);
+    // On a device that rounds the probability may differ, but not the class.
+    expect(other.out.split(' ')[0]).toBe(asSaved.out.split(' ')[0]);
   });
 
   it('finds the validation part again: evaluate gives the accuracy that train gave', async () => {
