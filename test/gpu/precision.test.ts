@@ -7,6 +7,10 @@ import { apart, classifier, compiled, convolutions, describeOnGpu, GPU, onBoth, 
 
 const NAMES = Object.keys(variants);
 
+// Few enough that the cells of LSTM4a, LSTM5a and LSTM6, which add up what they see, do not saturate: there the slope of
+// tanh makes much of a small difference.
+const STEPS = 9;
+
 describeOnGpu.each([
   ['float32', 1e-5],
   ['tf32', 2e-3],
@@ -16,13 +20,10 @@ describeOnGpu.each([
   const tolerance = precision === 'float32' ? 1e-5 : toleranceOfAsked;
 
   it.each(NAMES)('%s: predictions, losses and gradients are as close to the CPU as it is', async (variant) => {
-    for (const [steps, layers] of [
-      [21, classifier(variant)],
-      [13, stack(variant)],
-    ] as const) {
-      const { x, y } = tokenRows(37, steps, 50, 4);
+    const { x, y } = tokenRows(37, STEPS, 50, 4);
+    for (const network of [classifier(variant), stack(variant)]) {
       const [cpu, gpu] = await onBoth(
-        (device) => compiled(layers, { steps, device, precision }),
+        (device) => compiled(network, { steps: STEPS, device, precision }),
         async (model) => ({
           arrays: { output: await model.predict(x, { batchSize: 16 }), ...(await model.gradients(x, y)) },
           loss: (await model.evaluate(x, y, { batchSize: 16 })).loss as number,
