@@ -57,8 +57,9 @@ struct MatrixTile {
 };
 
 /// A tile of an operand in shared memory, which lies there as the operand does. The pitches let a warp read its pairs
-/// without two lanes meeting in a bank: along the depth, four lines of pairs at a time fill all banks where the pitch
-/// is 8 modulo 16; along the lines, the lines of two steps of the depth lie 8 banks apart where it is 4 modulo 16.
+/// without two lanes meeting in a bank. Along the depth, a half warp reads eight floats of each of four lines, which
+/// fill all banks where the pitch is 8 modulo 16; along the lines, a warp reads eight lines at each of four steps of
+/// the depth, two apart, which do so where it is 4 modulo 16.
 template <class Operand, int kLines>
 struct SharedTile {
   static constexpr int kPitch = Operand::kAlongDepth ? kTileDepth + 8 : kLines + 4;
