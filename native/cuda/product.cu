@@ -15,6 +15,7 @@ __global__ void __launch_bounds__(kThreads)
   const int64_t stride = int64_t{gridDim.x} * kThreads;
   for (int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x; i < elements; i += stride) {
     float sum = 0;
+#pragma unroll 4
     for (int64_t part = 0; part < parts; ++part) sum += sums[part * elements + i];
     const int64_t row = i / result.columns;
     result.Write(row, i - row * result.columns, sum);

@@ -88,23 +88,9 @@ __global__ void __launch_bounds__(Tile::kThreads)
   float sums[Tile::kThreadRows][Tile::kThreadColumns] = {};
   const auto tile_a = [&](int stage) { return shared + stage * Tile::kStageFloats; };
   const auto tile_b = [&](int stage) { return tile_a(stage) + kTileDepth * Tile::kRowsPitch; };
-  if (block.begin < block.end) {
-    load_a.Fetch(block.begin);
-    load_b.Fetch(block.begin);
-    load_a.Store(tile_a(0));
-    load_b.Store(tile_b(0));
-  }
-  int stage = 0;
-  for (int64_t depth = block.begin; depth < block.end; depth += kTileDepth) {
-    __syncthreads();
-    const bool more = depth + kTileDepth < block.end;
-    if (more) {
-      load_a.Fetch(depth + kTileDepth);
-      load_b.Fetch(depth + kTileDepth);
-    }
+  const auto multiply = [&](int stage) {
     const float* from_a = tile_a(stage) + thread_row;
     const float* from_b = tile_b(stage) + thread_column;
-    // Not unrolled further: the code of all instances is part of the package.
 #pragma unroll 4
     for (int k = 0; k < kTileDepth; ++k) {
       float left[Tile::kThreadRows], right[Tile::kThreadColumns];
@@ -124,22 +110,49 @@ __global__ void __launch_bounds__(Tile::kThreads)
         for (int j = 0; j < Tile::kThreadColumns; ++j) sums[i][j] += left[i] * right[j];
       }
     }
-    // The other stage was read before the barrier above.
+  };
+  // One tile further than are multiplied: the first time round there is nothing to multiply yet. So every part of the
+  // loop, and of what follows it, is compiled once; the code of all instances is part of the package.
+  int stage = 0;
+  for (int64_t depth = block.begin - kTileDepth; depth < block.end; depth += kTileDepth) {
+    const bool more = depth + kTileDepth < block.end;
+    if (more) {
+      load_a.Fetch(depth + kTileDepth);
+      load_b.Fetch(depth + kTileDepth);
+    }
+    if (depth >= block.begin) multiply(stage);
+    // The other stage was read before the last barrier.
     stage ^= 1;
     if (more) {
       load_a.Store(tile_a(stage));
       load_b.Store(tile_b(stage));
     }
+    __syncthreads();
   }
 
-#pragma unroll
+  // A row of each thread at a time goes through shared memory, so that neighbours are written together.
+  constexpr int kRowsAtATime = Tile::kThreadsAlongRows;
+  static_assert(kRowsAtATime * Tile::kColumnsPitch <= 2 * Tile::kStageFloats);
+#pragma unroll 1
   for (int i = 0; i < Tile::kThreadRows; ++i) {
-    const int64_t row = block.first_row + thread_row + i / 4 * kRowStep + i % 4;
+    float* to = shared + thread_row / 4 * Tile::kColumnsPitch + thread_column;
 #pragma unroll
-    for (int j = 0; j < Tile::kThreadColumns; ++j) {
-      const int64_t column = block.first_column + thread_column + j / 4 * kColumnStep + j % 4;
-      BlockOfProduct::Write(result, row, column, sums[i][j], parts);
+    for (int own = 0; own < Tile::kThreadRows; ++own) {
+      if (own != i) continue;
+#pragma unroll
+      for (int j = 0; j < Tile::kThreadColumns; j += 4) {
+        const float* sum = sums[own] + j;
+        *reinterpret_cast<float4*>(to + j / 4 * kColumnStep) = float4{sum[0], sum[1], sum[2], sum[3]};
+      }
     }
+    __syncthreads();
+    const int64_t row = block.first_row + i / 4 * kRowStep + i % 4;
+#pragma unroll 1
+    for (int at = static_cast<int>(threadIdx.x); at < kRowsAtATime * Tile::kColumns; at += Tile::kThreads) {
+      const int line = at / Tile::kColumns, column = at % Tile::kColumns;
+      block.Write(result, row + 4 * line, column, shared[line * Tile::kColumnsPitch + column], parts);
+    }
+    __syncthreads();
   }
 }
 

@@ -50,17 +50,19 @@ void MultiplyInFloat32(const CudaContext& context, const A& a, const B& b, const
   }
 }
 
-/// Likewise. A smaller tile would leave a warp too little to do with what it reads.
+/// Likewise. A smaller tile would leave a warp too little to do with what it reads. Where elements are read one by one,
+/// more threads share them.
 template <Precision kPrecision, class A, class B>
 void MultiplyOnMatrixUnits(const CudaContext& context, const A& a, const B& b, const ProductResult& result) {
   using Large = MatrixTile<128, 128, 64, 32>;
   using Medium = MatrixTile<64, 64, 32, 32>;
+  using ElementByElement = MatrixTile<64, 64, 32, 16>;
   const auto multiply = [&]<class Tile>(Tile) {
     MultiplyInTiles<Tile>(context, a, b, result, &MatrixProductKernel<kPrecision, Tile, A, B>,
                           MatrixProduct<kPrecision, Tile, A, B>::kSharedBytes);
   };
   if constexpr (A::kVector == 1 || B::kVector == 1) {
-    multiply(Medium{});
+    multiply(ElementByElement{});
   } else if (TilesServe<Large>(context, result)) {
     multiply(Large{});
   } else {

@@ -122,6 +122,10 @@ struct MatrixProduct {
   using SharedB = SharedTile<B, Tile::kColumns>;
   static constexpr int kStageFloats = SharedA::kFloats + SharedB::kFloats;
   static constexpr int kSharedBytes = 2 * kStageFloats * static_cast<int>(sizeof(float));
+  // Sixteen rows of a warp's sums on their way to C; the pitch keeps lanes that store pairs in banks of their own.
+  static constexpr int kRowPitch = Tile::kWarpColumns + 8;
+  static constexpr int kRowsFloats = 16 * kRowPitch;
+  static_assert(kRowsFloats * (Tile::kThreads / 32) <= 2 * kStageFloats);
   static constexpr int kTilesDown = Tile::kWarpRows / 16;
   static constexpr int kTilesAcross = Tile::kWarpColumns / 8;
 
@@ -173,28 +177,43 @@ __global__ void __launch_bounds__(Tile::kThreads)
     copy_b.Copy(depth, tile_b(stage));
     CommitCopies();
   };
-  if (block.begin < block.end) copy(block.begin, 0);
+  // As in float32 (product_float32.h), one tile further than are multiplied, and every part is compiled once.
   int stage = 0;
-  for (int64_t depth = block.begin; depth < block.end; depth += kTileDepth) {
+  for (int64_t depth = block.begin - kTileDepth; depth < block.end; depth += kTileDepth) {
     WaitCopies<0>();
     // Behind it this stage is there, and nobody reads the other one any more.
     __syncthreads();
     if (depth + kTileDepth < block.end) copy(depth + kTileDepth, stage ^ 1);
-    Product::AddTiles(tile_a(stage), tile_b(stage), warp_row + lane / 4, warp_column + lane / 4, sums);
+    if (depth >= block.begin) {
+      Product::AddTiles(tile_a(stage), tile_b(stage), warp_row + lane / 4, warp_column + lane / 4, sums);
+    }
     stage ^= 1;
   }
 
-#pragma unroll
+  // Sixteen rows of a warp at a time go through its part of the shared memory, so that neighbours are written together.
+  __syncthreads();
+  float* rows = shared + warp * Product::kRowsFloats;
+#pragma unroll 1
   for (int i = 0; i < Product::kTilesDown; ++i) {
+    float* to = rows + lane / 4 * Product::kRowPitch + lane % 4 * 2;
 #pragma unroll
-    for (int j = 0; j < Product::kTilesAcross; ++j) {
+    for (int own = 0; own < Product::kTilesDown; ++own) {
+      if (own != i) continue;
 #pragma unroll
-      for (int part = 0; part < 4; ++part) {
-        const int64_t row = block.first_row + warp_row + 16 * i + lane / 4 + part / 2 * 8;
-        const int64_t column = block.first_column + warp_column + 8 * j + lane % 4 * 2 + part % 2;
-        BlockOfProduct::Write(result, row, column, sums[i][j].value[part], parts);
+      for (int j = 0; j < Product::kTilesAcross; ++j) {
+        const float* sum = sums[own][j].value;
+        *reinterpret_cast<float2*>(to + 8 * j) = float2{sum[0], sum[1]};
+        *reinterpret_cast<float2*>(to + 8 * j + 8 * Product::kRowPitch) = float2{sum[2], sum[3]};
       }
     }
+    __syncwarp();
+    const int64_t row = block.first_row + warp_row + 16 * i;
+#pragma unroll 1
+    for (int at = lane; at < 16 * Tile::kWarpColumns; at += 32) {
+      const int line = at / Tile::kWarpColumns, column = at % Tile::kWarpColumns;
+      block.Write(result, row + line, warp_column + column, rows[line * Product::kRowPitch + column], parts);
+    }
+    __syncwarp();
   }
 }
 

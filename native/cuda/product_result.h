@@ -43,8 +43,9 @@ struct BlockOfProduct {
     end = min(begin + depth_of_part, result.depth);
   }
 
-  /// A sum of the tile, which may reach beyond C.
-  __device__ static void Write(const ProductResult& result, int64_t row, int64_t column, float sum, float* parts) {
+  /// The sum of a row of C and a column of the tile, which may both lie beyond C.
+  __device__ void Write(const ProductResult& result, int64_t row, int column_of_tile, float sum, float* parts) const {
+    const int64_t column = first_column + column_of_tile;
     if (row >= result.rows || column >= result.columns) return;
     if (gridDim.y == 1) {
       result.Write(row, column, sum);
