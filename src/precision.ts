@@ -3,8 +3,8 @@
 import { choice } from './arguments.js';
 
 /**
- * All 24 significant bits, 11 or 8. What is kept less is multiplied faster, on the GPU's matrix units. Weights, states and
- * sums stay float32 in any case.
+ * All 24 significant bits, 11 or 8: the fewer, the faster a GPU's matrix units multiply. Weights, states and sums stay
+ * float32 in any case.
  */
 export type Precision = 'float32' | 'tf32' | 'bfloat16';
 

@@ -34,9 +34,9 @@ export interface SequentialOptions {
   readonly threads?: number;
   /**
    * How much of their float32 operands products keep on a GPU: `'float32'` (the default) all of it, `'tf32'` 11
-   * significant bits, `'bfloat16'` 8, each faster than the one before. Weights, states and sums stay float32. It is saved
-   * with the model, which runs anywhere: the CPU, and GPUs before compute capability 8.0, compute in float32 whatever is
-   * asked for, which keeps more than that.
+   * significant bits, `'bfloat16'` 8; the fewer, the faster its matrix units multiply. Weights, states and sums stay
+   * float32. It is saved with the model, which runs anywhere: the CPU, and GPUs before compute capability 8.0, compute in
+   * float32 whatever is asked for, which keeps more than that.
    */
   readonly precision?: Precision;
 }

@@ -63,8 +63,10 @@ describe('save and load', () => {
     const path = join(root, 'precision');
     using model = toyModel({ precision: 'bfloat16' });
     await model.save(path);
-    using same = await loadModel(path);
-    expect(same.precision).toBe('bfloat16');
+    for (const options of [undefined, { threads: 1 }]) {
+      using same = await loadModel(path, options);
+      expect(same.precision).toBe('bfloat16');
+    }
     using other = await loadModel(path, { precision: 'tf32' });
     expect(other.precision).toBe('tf32');
     await expect(loadModel(path, { precision: 'bfloat' as 'bfloat16' })).rejects.toThrow(/did you mean bfloat16\?/);

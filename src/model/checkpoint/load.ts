@@ -45,7 +45,8 @@ export async function loadModel(path: string, options?: LoadOptions): Promise<Mo
   const weightsPath = join(folder, modelFiles.weights);
   await checkWeights(weightsPath, saved.architecture);
   const spec = nativeSpecWithoutDraws(saved.architecture);
-  const model = new Model(saved.architecture, { precision: saved.precision, ...given, seed: saved.seed }, spec);
+  const precision = given.precision ?? saved.precision;
+  const model = new Model(saved.architecture, { ...given, precision, seed: saved.seed }, spec);
   try {
     const core = Model.coreOf(model);
     writeWeights(core.native, Object.fromEntries((await readSafetensors(weightsPath)).tensors));
