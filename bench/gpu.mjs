@@ -6,7 +6,7 @@
  *     node bench/gpu.mjs --record FILE
  *
  * Writes `bench/results/<gpu>.json` and the tables of `bench/gpu/README.md`; with --out FOLDER `bench.json` and `bench.md`
- * there instead. --record brings such a file from another machine into this repository.
+ * there instead. --precisions names those of this package that are measured, all by default. --record brings such a file from another machine into this repository.
  */
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { devices, variants } from '../dist/index.js';
+import { precisions } from '../dist/precision.js';
 import { textLikeTokens } from '../dist/timing/text-like-tokens.js';
 import { main, outputOf, root, SetupError } from '../scripts/setup/command.mjs';
 import { EPOCH, SHAPES } from './gpu/goals.mjs';
@@ -49,6 +50,7 @@ const LEAST = 10;
 const { values: options } = parseArgs({
   options: {
     only: { type: 'string', default: 'layer,network,lengths,kernels,implementations' },
+    precisions: { type: 'string', default: precisions.join(',') },
     rounds: { type: 'string', default: '15' },
     seconds: { type: 'string', default: '1200' },
     python: { type: 'string', default: 'python3' },
@@ -56,6 +58,14 @@ const { values: options } = parseArgs({
     record: { type: 'string' },
   },
 });
+
+/** Names between commas, each among those known. */
+function names(option, known) {
+  const named = options[option].split(',');
+  const unknown = named.find((name) => !known.includes(name));
+  if (unknown === undefined) return named;
+  throw new SetupError(`Expected names of ${known.join(', ')} for --${option} but received ${unknown}`);
+}
 
 function positiveInteger(name) {
   const value = Number(options[name]);
@@ -65,11 +75,13 @@ function positiveInteger(name) {
 
 class Run {
   #deadline;
+  #precisions;
   #save;
   problems = [];
 
-  constructor(seconds, save) {
+  constructor(seconds, measured, save) {
     this.#deadline = Date.now() + seconds * 1000;
+    this.#precisions = measured;
     this.#save = save;
   }
 
@@ -87,8 +99,16 @@ class Run {
     return lines;
   }
 
-  ours(name, task, env) {
-    return this.lines(name, process.execPath, ['bench/gpu/ours.mjs', JSON.stringify(task)], env);
+  /** In each precision, by a process of its own. */
+  async ours(name, task, env) {
+    const lines = [];
+    for (const precision of this.#precisions) {
+      const described = JSON.stringify({ ...task, precision });
+      lines.push(
+        ...(await this.lines(`${name}, ${precision}`, process.execPath, ['bench/gpu/ours.mjs', described], env)),
+      );
+    }
+    return lines;
   }
 
   async torch(name, task) {
@@ -203,18 +223,15 @@ function record(file) {
 await main(async () => {
   if (options.record !== undefined) return record(options.record);
   const [rounds, seconds] = ['rounds', 'seconds'].map(positiveInteger);
-  const chosen = options.only.split(',');
-  const unknown = chosen.find((name) => !(name in SECTIONS));
-  if (unknown !== undefined) {
-    throw new SetupError(`Expected names of ${Object.keys(SECTIONS).join(', ')} for --only but received ${unknown}`);
-  }
+  const chosen = names('only', Object.keys(SECTIONS));
+  const measured = names('precisions', precisions);
   const gpu = devices().find(({ name, usable }) => name.startsWith('cuda:') && usable);
   if (gpu === undefined) {
     throw new SetupError(`Expected a GPU: ${devices().find(({ name }) => name.startsWith('cuda'))?.reason}`);
   }
   const name = gpu.description.split(',')[0];
   const { json, page } = writers(name);
-  const run = new Run(seconds, (results) => writeFileSync(json, `${JSON.stringify(results, null, 1)}\n`));
+  const run = new Run(seconds, measured, (results) => writeFileSync(json, `${JSON.stringify(results, null, 1)}\n`));
   const results = { gpu: name, machine: machine(), date: new Date().toISOString().slice(0, 10), sections: {} };
   for (const section of chosen) {
     results.sections[section] = await SECTIONS[section](run, rounds);

@@ -4,6 +4,7 @@ import { DeviceError, InvalidArgumentError } from './errors.js';
 import { expectation } from './expectation.js';
 import { loadNative, type NativeAddon, type NativeCuda, type NativeCudaDevice } from './native.js';
 import { nearestName } from './nearest-name.js';
+import type { Precision } from './precision.js';
 
 export interface Device {
   /** What `sequential` takes as `device`. */
@@ -81,12 +82,28 @@ function usableGpu(name: string, cuda: NativeCuda): string {
 }
 
 /**
- * Such as `cpu (AVX-512, 2 threads)` or `cuda:0 (NVIDIA H200, compute capability 9.0, 139.8 GiB)`. `device` is what
- * {@link checkedDevice} gave; `threads` 0 stands for one thread for each core.
+ * What a device computes in that is asked for a precision: GPUs before compute capability 8.0 have float32 alone, and so
+ * has the CPU. `device` is what {@link checkedDevice} gave.
  */
-export function deviceDescription(addon: NativeAddon, device: string, threads: number): string {
-  const gpu = device === 'cpu' ? undefined : addon.cuda().devices.find(({ index }) => `cuda:${index}` === device);
-  if (gpu !== undefined) return `${device} (${gpuInWords(gpu)})`;
+export function precisionOn(device: string, asked: Precision): Precision {
+  const gpu = gpuOf(loadNative(), device);
+  return gpu !== undefined && Number(gpu.computeCapability) >= 8 ? asked : 'float32';
+}
+
+function gpuOf(addon: NativeAddon, device: string): NativeCudaDevice | undefined {
+  return device === 'cpu' ? undefined : addon.cuda().devices.find(({ index }) => `cuda:${index}` === device);
+}
+
+/**
+ * Such as `cpu (AVX-512, 2 threads)` or `cuda:0 (NVIDIA H200, compute capability 9.0, 139.8 GiB)`, with the precision
+ * where it is not float32. `device` is what {@link checkedDevice} gave; `threads` 0 stands for one thread for each core.
+ */
+export function deviceDescription(addon: NativeAddon, device: string, threads: number, asked: Precision): string {
+  const gpu = gpuOf(addon, device);
+  if (gpu !== undefined) {
+    const precision = precisionOn(device, asked);
+    return `${device} (${gpuInWords(gpu)}${precision === 'float32' ? '' : `, ${precision}`})`;
+  }
   const { target, cores } = addon.cpu();
   const count = threads === 0 ? cores : threads;
   return `cpu (${target}, ${count} ${count === 1 ? 'thread' : 'threads'})`;

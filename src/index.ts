@@ -59,6 +59,7 @@ export {
 export { type CompileOptions, type Model, type SequentialOptions, sequential } from './model/sequential.js';
 export type { SummaryOptions } from './model/summary.js';
 export type { TextPipeline } from './model/text-pipeline.js';
+export type { Precision } from './precision.js';
 export {
   type Confusion,
   type ConfusionMatrix,

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { NativeLoadError } from './errors.js';
 import { diagnoseLoadFailure } from './native-diagnosis.js';
 import { wrapAddon } from './native-errors.js';
+import type { Precision } from './precision.js';
 
 /**
  * Blocks of columns out of draws `[rows, columns]`, in place of one draw over the array's own shape: an array
@@ -296,10 +297,16 @@ export interface NativeCuda {
   readonly libraries: readonly NativeCudaLibrary[];
 }
 
-/** What is timed beside one another: layers that read the same and give the same. */
-export interface NativeTimingOptions {
+/** A device, and how it is to work. */
+export interface NativeDevice {
   readonly device: string;
+  /** Of the CPU; 0: one for each core. */
   readonly threads: number;
+  readonly precision: Precision;
+}
+
+/** What is timed beside one another: layers that read the same and give the same. */
+export interface NativeTimingOptions extends NativeDevice {
   readonly seed: number;
   /** Token ids that the models read, in rows of T; null: they read random numbers. */
   readonly data: NativeDataset | null;
@@ -331,10 +338,7 @@ export interface NativeAddon {
   cpu(): { target: string; cores: number };
   /** The CUDA device: the library is opened by the first call, the answer stays the same. */
   cuda(): NativeCuda;
-  createModel(
-    spec: NativeModelSpec,
-    options: { readonly device: string; readonly threads: number; readonly seed: number },
-  ): NativeModel;
+  createModel(spec: NativeModelSpec, options: NativeDevice & { readonly seed: number }): NativeModel;
   createDataset(options: NativeDatasetOptions): NativeDataset;
   /** Times models without a loss, turn by turn, on a thread of its own; `steps` of the progress counts all turns. */
   timeLayers(
@@ -353,7 +357,7 @@ export interface NativeAddon {
 }
 
 /** What the addon answers for `apiVersion`; raised with every change of the interfaces above. */
-const API_VERSION = 3;
+const API_VERSION = 4;
 
 let loaded: NativeAddon | undefined;
 

@@ -7,8 +7,19 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { callbacks, DeviceError, devices, layers, loadModel, OutOfMemoryError, sequential } from '../src/index.js';
+import { precisionOn } from '../src/devices.js';
+import {
+  callbacks,
+  DeviceError,
+  devices,
+  layers,
+  loadModel,
+  OutOfMemoryError,
+  sequential,
+  timeLayer,
+} from '../src/index.js';
 import { loadNative } from '../src/native.js';
+import { precisions } from '../src/precision.js';
 import { toyData, toyModel, weightBytes } from './model/toy.js';
 
 /** Built with the native tests; SLIM_LSTM_FAKE_CUDA names the case it plays. */
@@ -144,19 +155,43 @@ describe.skipIf(!existsSync(fake))('with a library that opens', () => {
     useFake('');
     const spec = { tokenInput: false, inputShape: [3], layers: [] };
     for (const device of ['cuda:', 'cuda:x', 'cuda:-1', 'cuda:99999', 'cudax', 'gpu']) {
-      expect(() => loadNative().createModel(spec, { device, threads: 1, seed: 0 })).toThrow(
+      expect(() => loadNative().createModel(spec, { device, threads: 1, precision: 'float32', seed: 0 })).toThrow(
         /Expected the device cpu, cuda or cuda:<index> but received/,
       );
     }
-    expect(() => loadNative().createModel(spec, { device: 'cuda:7', threads: 1, seed: 0 })).toThrow(
-      /Cannot use device cuda:7: this machine has cuda:0 and cuda:1 alone/,
-    );
+    expect(() =>
+      loadNative().createModel(spec, { device: 'cuda:7', threads: 1, precision: 'float32', seed: 0 }),
+    ).toThrow(/Cannot use device cuda:7: this machine has cuda:0 and cuda:1 alone/);
   });
 
   it('a device that refuses when it is taken says so in the class of its reason', () => {
     useFake('device in use');
     expect(() => make('cuda')).toThrow(OutOfMemoryError);
     expect(() => make('cuda')).toThrow('Cannot use device cuda:1: its memory is full');
+  });
+
+  it('a device is asked for the precision of the model, and of what is timed', async () => {
+    useFake('precision');
+    const network = [layers.dense({ units: 1 })];
+    expect(() => make('cuda')).toThrow('Cannot use device cuda:1: it was asked for float32');
+    for (const precision of precisions) {
+      const words = `Cannot use device cuda:1: it was asked for ${precision}`;
+      expect(() => sequential(network, { inputShape: [3], device: 'cuda', precision })).toThrow(words);
+      const size = { steps: 2, batch: 1, inputSize: 3, units: 4 };
+      await expect(timeLayer({ ...size, device: 'cuda', precision })).rejects.toThrow(words);
+    }
+  });
+
+  it('a device tells its precision where it is not float32', () => {
+    useFake('');
+    const network = [layers.dense({ units: 1 })];
+    using model = sequential(network, { inputShape: [3], device: 'cuda', precision: 'tf32' });
+    expect(model.device).toBe('cuda:1 (Fake GPU, compute capability 9.0, 140.0 GiB, tf32)');
+    expect(model.summary({ print: () => {} })).toContain(' Precision on a GPU: tf32');
+    expect(precisionOn('cuda:1', 'bfloat16')).toBe('bfloat16');
+    // Too old for any other.
+    expect(precisionOn('cuda:0', 'bfloat16')).toBe('float32');
+    expect(precisionOn('cpu', 'bfloat16')).toBe('float32');
   });
 
   it('the report names the driver, what the library was built for, and the libraries of NVIDIA', () => {

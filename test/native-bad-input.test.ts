@@ -11,7 +11,7 @@ import { compiledModel, dense, rowData, rowModel, sparseTraining, tokenModel } f
 const native = loadNative();
 
 describe('bad input', () => {
-  const options = { device: 'cpu', threads: 1, seed: 0 };
+  const options = { device: 'cpu', threads: 1, precision: 'float32', seed: 0 } as const;
 
   it('is refused by name, with what was expected and what came, on the stack of the caller', () => {
     const spec = rowModel();
@@ -95,12 +95,15 @@ describe('bad input', () => {
     expect(() => native.createModel(spec, options)).toThrow(failure);
   });
 
-  it('as a device, a seed or a number of threads is refused', () => {
+  it('as a device, a seed, a number of threads or a precision is refused', () => {
     expect(() => native.createModel(rowModel(), { ...options, device: 'gpu' })).toThrow(DeviceError);
     for (const seed of [-1, 0.5, 2 ** 53, Number.NaN]) {
       expect(() => native.createModel(rowModel(), { ...options, seed })).toThrow(InvalidArgumentError);
     }
     expect(() => native.createModel(rowModel(), { ...options, threads: 5000 })).toThrow(InvalidArgumentError);
+    expect(() => native.createModel(rowModel(), { ...options, precision: 'float16' as never })).toThrow(
+      'Expected one of float32, tf32, bfloat16 for precision but received "float16" of type string',
+    );
   });
 
   it('as weights that cannot be held is refused with the bytes, at once', () => {
@@ -237,7 +240,7 @@ describe('the addon without its wrapping', () => {
   const makeData = () => raw.createDataset({ rows: 1, inputWidth: 2, vocabulary: 0, targetWidth: 0, classes: 0 });
 
   it('takes only its own objects for a model or a data set', () => {
-    const net = raw.createModel(rowModel(), { device: 'cpu', threads: 1, seed: 0 });
+    const net = raw.createModel(rowModel(), { device: 'cpu', threads: 1, precision: 'float32', seed: 0 });
     const data = makeData();
     data.appendInputs(Float32Array.of(1, 2));
     const rows = { begin: 0, end: 1, batchSize: 1 };
@@ -252,7 +255,7 @@ describe('the addon without its wrapping', () => {
   });
 
   it('ends a run whose listener throws, whatever it throws', async () => {
-    const net = raw.createModel(rowModel(), { device: 'cpu', threads: 1, seed: 0 });
+    const net = raw.createModel(rowModel(), { device: 'cpu', threads: 1, precision: 'float32', seed: 0 });
     net.compile(sparseTraining);
     const rows = 200_000;
     const data = raw.createDataset({ rows, inputWidth: 2, vocabulary: 0, targetWidth: 1, classes: 2 });
@@ -275,7 +278,7 @@ describe('the addon without its wrapping', () => {
         expect((error as { code?: string }).code).toBe('ERR_INVALID_ARGUMENT');
       }
     }
-    const net = raw.createModel(rowModel(), { device: 'cpu', threads: 1, seed: 0 });
+    const net = raw.createModel(rowModel(), { device: 'cpu', threads: 1, precision: 'float32', seed: 0 });
     const data = makeData();
     data.appendInputs(Float32Array.of(1, 2));
     const job = {
@@ -298,7 +301,7 @@ describe('the addon without its wrapping', () => {
     setFlagsFromString('--expose-gc');
     const gc = runInNewContext('gc') as () => void;
     for (let i = 0; i < 30; i++) {
-      const net = raw.createModel(rowModel(), { device: 'cpu', threads: 2, seed: 0 });
+      const net = raw.createModel(rowModel(), { device: 'cpu', threads: 2, precision: 'float32', seed: 0 });
       net.compile(sparseTraining);
       const data = raw.createDataset({ rows: 2000, inputWidth: 2, vocabulary: 0, targetWidth: 1, classes: 2 });
       data.appendInputs(new Float32Array(4000));

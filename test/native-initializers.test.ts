@@ -18,7 +18,7 @@ function withDraws(drawn: unknown): NativeModelSpec {
 }
 
 const make = (drawn: unknown) => () =>
-  native.createModel(withDraws(drawn), { device: 'cpu', threads: 1, seed: 0 }).dispose();
+  native.createModel(withDraws(drawn), { device: 'cpu', threads: 1, precision: 'float32', seed: 0 }).dispose();
 
 describe('initial weights out of draws', () => {
   const [, columns = 0] = rowModel().layers[0]?.parameters[0]?.shape ?? [];

@@ -99,7 +99,7 @@ export const sparseTraining: NativeTrainingSpec = {
 };
 
 export function compiledModel(spec: NativeModelSpec, threads = 1, seed = 3): NativeModel {
-  const model = loadNative().createModel(spec, { device: 'cpu', threads, seed });
+  const model = loadNative().createModel(spec, { device: 'cpu', threads, precision: 'float32', seed });
   model.compile(sparseTraining);
   return model;
 }

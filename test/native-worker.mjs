@@ -26,7 +26,7 @@ const model = addon.createModel(
     inputShape: [steps],
     layers: [dense('a', steps, 256, 'relu'), dense('b', 256, 256, 'tanh'), dense('c', 256, 4, 'softmax')],
   },
-  { device: workerData?.device ?? 'cpu', threads: 2, seed: 1 },
+  { device: workerData?.device ?? 'cpu', threads: 2, precision: 'float32', seed: 1 },
 );
 model.compile({ optimizer: { kind: 'rmsprop' }, loss: 'sparseCategoricalCrossentropy', topK: 0 });
 const data = addon.createDataset({ rows, inputWidth: steps, vocabulary: 0, targetWidth: 1, classes: 4 });

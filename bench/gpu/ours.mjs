@@ -7,6 +7,8 @@
  *     { task: 'implementations', shapes, rounds, warmups }              the standard LSTM by this package, and by cuDNN
  *     { task: 'network', rows, variants, ... }                          training steps of the network of Kent & Salem
  *     { task: 'together', rows, variant, counts, rounds }               several such networks that train at once
+ *
+ * And `precision` with each of them.
  */
 
 import { kentSalemNetworks } from '../../dist/cli/bench-network.js';
@@ -21,13 +23,15 @@ const DEVICE = 'cuda';
 const SEED = 1;
 const CLASSES = 20;
 
-const tell = (line) => console.log(JSON.stringify(line));
+const { task, precision, ...description } = JSON.parse(process.argv[2]);
+
+const tell = (line) => console.log(JSON.stringify({ precision, ...line }));
 
 /** Side by side, in turns; where one of them cannot be served each of the others by itself. */
 async function timed(variants, setting, line) {
   let timings;
   try {
-    timings = await timeLayers(variants, setting);
+    timings = await timeLayers(variants, { ...setting, precision });
   } catch (error) {
     if (variants.length === 1) tell({ ...line, variant: variants[0], error: error.message });
     else for (const variant of variants) await timed([variant], setting, line);
@@ -75,6 +79,7 @@ const TASKS = {
             labels,
             batchSize: kentSalem.batchSize,
             device: DEVICE,
+            precision,
             repeats,
             warmups,
             seed: SEED,
@@ -93,7 +98,7 @@ const TASKS = {
     for (const count of counts) {
       const models = Array.from({ length: count }, (_, i) => {
         const inputShape = rowsOfTokens.shape.slice(1);
-        const model = sequential(networks[0].layers, { inputShape, device: DEVICE, seed: SEED + i });
+        const model = sequential(networks[0].layers, { inputShape, device: DEVICE, precision, seed: SEED + i });
         model.compile({ optimizer: 'rmsprop', loss: 'sparseCategoricalCrossentropy', metrics: ['accuracy'] });
         return model;
       });
@@ -143,5 +148,4 @@ function tokens(steps, lengths, vocabulary, padded) {
   return ids;
 }
 
-const { task, ...description } = JSON.parse(process.argv[2]);
 await TASKS[task](description);

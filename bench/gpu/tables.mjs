@@ -30,6 +30,11 @@ const sameShape = (shape) => (line) => line.shape?.units === shape.units && line
 const microseconds = (milliseconds, steps) => ((1000 * milliseconds) / steps).toFixed(2);
 const three = (value) => (value >= 100 ? value.toFixed(0) : value.toPrecision(3));
 
+/** A line for each combination of what they have under those names. */
+function distinct(lines, ...names) {
+  return [...new Map(lines.map((line) => [names.map((name) => line[name]).join(), line])).values()];
+}
+
 /** Medians of a line; of lines told twice the faster ones. */
 function medians(lines) {
   const of = (pass) => Math.min(...lines.filter((line) => line[pass]?.length > 0).map((line) => median(line[pass])));
@@ -51,7 +56,8 @@ function layerTables({ ours, torch }) {
       microseconds(training - forward, shape.steps),
     ];
     const peerRows = ['tf32', 'fp32', 'fp16'].map((precision) => [
-      `PyTorch ${precision}`,
+      'PyTorch',
+      precision,
       ...times(peerAt(precision)),
       (base.training / peerAt(precision).training).toFixed(2),
       ...[
@@ -71,6 +77,7 @@ function layerTables({ ours, torch }) {
 
 const LAYER_HEAD = [
   '',
+  'precision',
   'forward ms',
   'µs a step',
   'forward + backward ms',
@@ -84,12 +91,13 @@ const LAYER_HEAD = [
 ];
 
 function ourRow(line, here, shape, base, half, times) {
-  if (line.error !== undefined) return [line.variant, line.error];
+  if (line.error !== undefined) return [line.variant, line.precision, line.error];
   const own = medians([line]);
   const score = base.training / own.training;
   const goal = layerGoal(line.variant, shape.units);
   return [
     line.variant,
+    line.precision,
     ...times(own),
     score.toFixed(2),
     goal,
@@ -100,9 +108,14 @@ function ourRow(line, here, shape, base, half, times) {
   ];
 }
 
-/** (time of LSTM / time) / (FLOPs of LSTM / FLOPs), forward and backward; scans have no product in a step to save. */
+/**
+ * (time of LSTM / time) / (FLOPs of LSTM / FLOPs) in the same precision, forward and backward; scans have no product in a
+ * step to save.
+ */
 function saving(line, here) {
-  const standard = here.find(({ variant, error }) => variant === 'LSTM' && error === undefined);
+  const standard = here.find(
+    ({ variant, precision, error }) => variant === 'LSTM' && precision === line.precision && error === undefined,
+  );
   if (standard === undefined || ['standard', 'scan'].includes(family(line.variant))) return '';
   const faster = median(standard.training) / median(line.training);
   return (faster / (standard.flops.training / line.flops.training)).toFixed(2);
@@ -111,57 +124,53 @@ function saving(line, here) {
 function networkTables({ ours, together, torch, epoch, batch }) {
   const steps = Math.ceil(epoch.posts / batch);
   const rows = [...torch.filter(({ precision }) => precision), ...ours].map((line) => {
-    const name = line.variant ?? `PyTorch ${line.precision} (LSTM without recurrent dropout)`;
-    if (line.error !== undefined) return [name, line.error];
+    const name = [line.variant ?? 'PyTorch (LSTM without recurrent dropout)', line.precision];
+    if (line.error !== undefined) return [...name, line.error];
     const step = median(line.training);
     const seconds = (steps * step) / 1000;
     const reached = line.variant === undefined ? '' : seconds <= epoch.seconds ? 'yes' : 'no';
-    return [name, three(step), three(seconds), line.variant === undefined ? '' : `≤ ${epoch.seconds}`, reached];
+    return [...name, three(step), three(seconds), line.variant === undefined ? '' : `≤ ${epoch.seconds}`, reached];
   });
   return [
     '**Training step of the network of Kent & Salem**',
-    markdown(['', 'ms a step', 's an epoch of steps', 'goal', 'reached'], rows),
+    markdown(['', 'precision', 'ms a step', 's an epoch of steps', 'goal', 'reached'], rows),
     `**${TABLE.runs} runs of ${TABLE.epochs} epochs, several networks at once (validation left out)**`,
     markdown(
-      ['networks at once', 'posts/s', 'minutes', 'goal', 'reached'],
+      ['networks at once', 'precision', 'posts/s', 'minutes', 'goal', 'reached'],
       together.map((line) => togetherRow(line, epoch)),
     ),
   ];
 }
 
-function togetherRow({ variant, together, postsPerSecond, error }, { posts }) {
-  const name = `${together} (${variant})`;
-  if (error !== undefined) return [name, error];
+function togetherRow({ variant, precision, together, postsPerSecond, error }, { posts }) {
+  const name = [`${together} (${variant})`, precision];
+  if (error !== undefined) return [...name, error];
   const minutes = (TABLE.runs * TABLE.epochs * posts) / postsPerSecond / 60;
   const reached = minutes <= TABLE.minutes ? 'yes' : 'no';
-  return [name, Math.round(postsPerSecond).toLocaleString('en'), three(minutes), `≤ ${TABLE.minutes}`, reached];
+  return [...name, Math.round(postsPerSecond).toLocaleString('en'), three(minutes), `≤ ${TABLE.minutes}`, reached];
 }
 
 function lengthTables({ ours, torch, trueTokens }) {
-  const names = [...new Set(ours.map(({ variant }) => variant))];
-  const contestants = [
-    ...['tf32', 'fp16'].map((precision) => [
-      `PyTorch ${precision}`,
-      torch.filter((line) => line.precision === precision),
-    ]),
-    ...names.map((name) => [name, ours.filter(({ variant }) => variant === name)]),
-  ];
-  const rows = contestants.map(([name, lines]) => {
+  const peers = torch.filter(({ precision }) => precision).map((line) => ({ variant: 'PyTorch', ...line }));
+  const all = [...peers, ...ours];
+  const rows = distinct(all, 'variant', 'precision').map(({ variant, precision }) => {
+    const name = [variant, precision];
+    const lines = all.filter((line) => line.variant === variant && line.precision === precision);
     const problem = lines.find(({ error }) => error !== undefined);
-    if (problem !== undefined) return [name, problem.error];
+    if (problem !== undefined) return [...name, problem.error];
     const full = medians(lines.filter(({ padded }) => padded === false)).training;
     const padded = medians(lines.filter((line) => line.padded === true)).training;
-    return [name, three(full), three(padded), `${Math.round((100 * padded) / full)} %`];
+    return [...name, three(full), three(padded), `${Math.round((100 * padded) / full)} %`];
   });
   return [
     `**Embedding and layer on sequences of different lengths: ${Math.round(100 * trueTokens)} % of the positions are true tokens**`,
-    markdown(['', 'ms, all positions', 'ms, true tokens', 'of the time'], rows),
+    markdown(['', 'precision', 'ms, all positions', 'ms, true tokens', 'of the time'], rows),
   ];
 }
 
 function kernelTables({ ours }) {
   const variants = [...new Set(ours.map(({ variant }) => variant))];
-  const kernels = [...new Set(ours.map(({ kernel }) => kernel))];
+  const kernels = distinct(ours, 'kernel', 'precision');
   const cell = (lines) => {
     if (lines.length === 0) return '';
     const [line] = lines;
@@ -171,13 +180,13 @@ function kernelTables({ ours }) {
   };
   return SHAPES.flatMap((shape) => {
     const here = ours.filter(sameShape(shape));
-    const rows = kernels.map((kernel) => [
-      kernel,
-      ...variants.map((variant) => cell(here.filter((line) => line.kernel === kernel && line.variant === variant))),
-    ]);
+    const rows = kernels.map(({ kernel, precision }) => {
+      const lines = here.filter((line) => line.kernel === kernel && line.precision === precision);
+      return [kernel, precision, ...variants.map((name) => cell(lines.filter(({ variant }) => variant === name)))];
+    });
     return here.length === 0
       ? []
-      : [`**Kernels, ${shapeName(shape)}: ms forward + backward**`, markdown(['', ...variants], rows)];
+      : [`**Kernels, ${shapeName(shape)}: ms forward + backward**`, markdown(['', 'precision', ...variants], rows)];
   });
 }
 

@@ -118,11 +118,11 @@ const CudaLibrary& OpenCudaLibrary() {
   return libraries.emplace(path, std::move(library)).first->second;
 }
 
-std::unique_ptr<Backend> OpenCudaDevice(int index) {
+std::unique_ptr<Backend> OpenCudaDevice(int index, Precision precision) {
   const CudaLibrary& library = OpenCudaLibrary();
   const int device = UsableDevice(library, index);
   cuda::Failure failure;
-  std::unique_ptr<Backend> backend(library.init(device, Precision::kFloat32, &failure));
+  std::unique_ptr<Backend> backend(library.init(device, precision, &failure));
   if (backend == nullptr) throw Error(failure.code, "Cannot use device " + CudaName(device) + ": " + failure.message);
   return backend;
 }

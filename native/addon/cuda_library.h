@@ -21,7 +21,8 @@ struct CudaLibrary {
 /// process and stays open; every later call gets the same answer. Any thread may call it.
 const CudaLibrary& OpenCudaLibrary();
 
-/// The GPU of that index, or the first that can be used where it is negative. Throws Error (kDevice, kOutOfMemory).
-std::unique_ptr<Backend> OpenCudaDevice(int index);
+/// The GPU of that index, or the first that can be used where it is negative, computing in that precision. Throws Error
+/// (kDevice, kOutOfMemory).
+std::unique_ptr<Backend> OpenCudaDevice(int index, Precision precision);
 
 }  // namespace slim::addon

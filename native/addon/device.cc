@@ -28,11 +28,11 @@ bool ReadCudaName(const std::string& name, int& index) {
 
 }  // namespace
 
-std::unique_ptr<Backend> OpenDevice(const std::string& name, int threads) {
-  if (name == "cpu") return MakeCpuBackend(threads);
+std::unique_ptr<Backend> OpenDevice(const DeviceRequest& request) {
+  if (request.name == "cpu") return MakeCpuBackend(request.threads);
   int index = 0;
-  if (ReadCudaName(name, index)) return OpenCudaDevice(index);
-  throw Error(ErrorCode::kDevice, "Expected the device cpu, cuda or cuda:<index> but received " + name);
+  if (ReadCudaName(request.name, index)) return OpenCudaDevice(index, request.precision);
+  throw Error(ErrorCode::kDevice, "Expected the device cpu, cuda or cuda:<index> but received " + request.name);
 }
 
 }  // namespace slim::addon

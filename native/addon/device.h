@@ -7,8 +7,15 @@
 
 namespace slim::addon {
 
-/// The device of that name: "cpu", "cuda" (the first GPU that can be used) or "cuda:<index>". Throws Error (kDevice)
-/// where it cannot be used, saying why and what to do. `threads` are the CPU's.
-std::unique_ptr<Backend> OpenDevice(const std::string& name, int threads);
+/// The device that is asked for, and how it is to work.
+struct DeviceRequest {
+  std::string name;  // "cpu", "cuda" (the first GPU that can be used) or "cuda:<index>"
+  int threads = 0;   // of the CPU; 0: one for each core
+  Precision precision = Precision::kFloat32;
+};
+
+/// Throws Error (kDevice) where the device cannot be used, saying why and what to do. The CPU computes in float32,
+/// which is more than any precision asks for.
+std::unique_ptr<Backend> OpenDevice(const DeviceRequest& request);
 
 }  // namespace slim::addon

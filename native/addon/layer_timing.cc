@@ -4,7 +4,6 @@
 
 #include "addon/arguments.h"
 #include "addon/dataset_object.h"
-#include "addon/device.h"
 #include "addon/guarded.h"
 #include "addon/job.h"
 #include "addon/spec_reader.h"
@@ -15,7 +14,6 @@ namespace slim::addon {
 namespace {
 
 constexpr uint32_t kMostModels = 1000;
-constexpr int64_t kMostThreads = 1024;
 
 Napi::Float64Array DoubleArray(Napi::Env env, const std::vector<double>& values) {
   Napi::Float64Array array = Napi::Float64Array::New(env, values.size());
@@ -72,13 +70,12 @@ TimingJob ReadTimingJob(const Napi::Value& specs, const Napi::Object& options) {
 }
 
 /// An engine for its thread and its device alone: the model in it has no weights and is never run.
-std::shared_ptr<Engine> EngineOf(Napi::Env env, const std::string& device, int threads) {
+std::shared_ptr<Engine> EngineOf(Napi::Env env, const DeviceRequest& device) {
   ModelSpec spec;
   spec.input_shape = {1};
   spec.layers.push_back({"nothing", FlattenSpec{}, {}});
-  return std::make_shared<Engine>(env.GetInstanceData<State>()->engines, [&] {
-    return std::make_unique<Model>(std::move(spec), OpenDevice(device, threads), 0);
-  });
+  return std::make_shared<Engine>(env.GetInstanceData<State>()->engines,
+                                  [&] { return std::make_unique<Model>(std::move(spec), OpenDevice(device), 0); });
 }
 
 }  // namespace
@@ -87,14 +84,13 @@ Napi::Value TimeLayers(const Napi::CallbackInfo& info) {
   return Guarded(info.Env(), [&]() -> Napi::Value {
     const Napi::Env env = info.Env();
     const Napi::Object options = ReadObject(info[1], "options");
-    const std::string device = ReadString(options, "device");
-    const int threads = static_cast<int>(ReadInteger(options, "threads", 0, kMostThreads));
+    const DeviceRequest device = ReadDeviceRequest(options);
     auto run = std::make_unique<TimingRun>(ReadTimingJob(info[0], options));
     const Napi::Value on_progress = info[2];
     if (!on_progress.IsFunction() && !on_progress.IsNull())
       RejectValue("a function or null", "onProgress", on_progress);
 
-    const std::shared_ptr<Engine> engine = EngineOf(env, device, threads);
+    const std::shared_ptr<Engine> engine = EngineOf(env, device);
     Napi::Object object = Napi::Object::New(env);
     object.Set("dispose", Napi::Function::New(env, [engine](const Napi::CallbackInfo&) { engine->Dispose(); }));
     object.Set("result", Job::Start(env, engine, std::move(run), on_progress));

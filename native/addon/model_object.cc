@@ -3,7 +3,6 @@
 #include <limits>
 
 #include "addon/arguments.h"
-#include "addon/device.h"
 #include "addon/float_array.h"
 #include "addon/guarded.h"
 #include "addon/runs.h"
@@ -11,11 +10,6 @@
 #include "addon/state.h"
 
 namespace slim::addon {
-namespace {
-
-constexpr int64_t kMostThreads = 1024;
-
-}  // namespace
 
 Napi::Function ModelObject::Define(Napi::Env env) {
   return DefineClass(
@@ -34,12 +28,11 @@ Napi::Value ModelObject::Create(const Napi::CallbackInfo& info) {
   return Guarded(info.Env(), [&]() -> Napi::Value {
     ModelSpec spec = ReadModelSpec(info[0]);
     const Napi::Object options = ReadObject(info[1], "options");
-    const std::string device = ReadString(options, "device");
-    const int threads = static_cast<int>(ReadInteger(options, "threads", 0, kMostThreads));
+    const DeviceRequest device = ReadDeviceRequest(options);
     const auto seed = static_cast<uint64_t>(ReadInteger(options, "seed", 0, kMostSafeInteger));
     State& state = *info.Env().GetInstanceData<State>();
     state.new_engine = std::make_shared<Engine>(
-        state.engines, [&] { return std::make_unique<Model>(std::move(spec), OpenDevice(device, threads), seed); });
+        state.engines, [&] { return std::make_unique<Model>(std::move(spec), OpenDevice(device), seed); });
     return state.model_class.New({});
   });
 }

@@ -13,6 +13,7 @@ constexpr uint32_t kMostLayers = 10'000;
 constexpr uint32_t kMostArrays = 64;  // of a layer
 constexpr uint32_t kMostSizes = 8;    // of a shape
 constexpr uint32_t kMostDraws = 64;   // of an initializer
+constexpr int64_t kMostThreads = 1024;
 
 int64_t ReadSize(const Napi::Object& from, const char* name) { return ReadInteger(from, name, 1, kMostSize); }
 
@@ -238,6 +239,16 @@ TrainingSpec ReadTrainingSpec(const Napi::Value& value) {
                                   {"meanSquaredError", Loss::kMeanSquaredError}});
   training.top_k = ReadInteger(from, "topK", 0, kMostSize);
   return training;
+}
+
+DeviceRequest ReadDeviceRequest(const Napi::Object& from) {
+  DeviceRequest request;
+  request.name = ReadString(from, "device");
+  request.threads = static_cast<int>(ReadInteger(from, "threads", 0, kMostThreads));
+  request.precision = ReadName<Precision>(
+      from, "precision",
+      {{"float32", Precision::kFloat32}, {"tf32", Precision::kTf32}, {"bfloat16", Precision::kBfloat16}});
+  return request;
 }
 
 }  // namespace slim::addon

@@ -32,7 +32,7 @@ struct DeviceLimits {
 /// what they share is free whenever one begins.
 struct CudaContext {
   DeviceLimits device;
-  Precision precision = Precision::kFloat32;
+  Precision precision = Precision::kFloat32;  // one that the device has
   cudaStream_t stream = nullptr;
   const StepValues* step = nullptr;  // device memory: kernels read it when they run
   /// Device memory, 256-byte aligned, of unspecified content.

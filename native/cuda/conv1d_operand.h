@@ -53,13 +53,11 @@ struct WindowRows {
     DivideBy(line, source.shape.out_steps, &sample, &t);
     return {sample * source.shape.steps, t * source.shape.stride - source.shape.pad_left};
   }
-  __device__ void Load(const Line& line, int64_t k, float* to) const {
+  __device__ const float* At(const Line& line, int64_t k) const {
     int64_t tap, channel;
     DivideBy(k, source.shape.channels, &tap, &channel);
-    const float* at = line.sequence < 0 || tap >= source.shape.taps
-                          ? nullptr
-                          : source.At(line.sequence, line.first + tap * source.shape.dilation, channel);
-    LoadVectorOrZero<kVector>(at != nullptr, at, to);
+    if (line.sequence < 0 || tap >= source.shape.taps) return nullptr;
+    return source.At(line.sequence, line.first + tap * source.shape.dilation, channel);
   }
 };
 
@@ -81,13 +79,11 @@ struct WindowColumns {
     DivideBy(line, source.shape.channels, &tap, &channel);
     return {tap * source.shape.dilation - source.shape.pad_left, tap < source.shape.taps ? channel : -1};
   }
-  __device__ void Load(const Line& line, int64_t k, float* to) const {
+  __device__ const float* At(const Line& line, int64_t k) const {
     int64_t sample, t;
     DivideBy(k, source.shape.out_steps, &sample, &t);
-    const float* at = line.channel < 0 || k >= depth
-                          ? nullptr
-                          : source.At(sample * source.shape.steps, t * source.shape.stride + line.offset, line.channel);
-    LoadVectorOrZero<kVector>(at != nullptr, at, to);
+    if (line.channel < 0 || k >= depth) return nullptr;
+    return source.At(sample * source.shape.steps, t * source.shape.stride + line.offset, line.channel);
   }
 };
 
@@ -111,15 +107,14 @@ struct SeenRows {
     DivideBy(line, shape.steps, &sample, &t);
     return {sample * shape.out_steps, t + shape.pad_left};
   }
-  __device__ void Load(const Line& line, int64_t k, float* to) const {
+  __device__ const float* At(const Line& line, int64_t k) const {
     int64_t tap, filter;
     DivideBy(k, shape.filters, &tap, &filter);
     const int64_t ahead = line.reach - tap * shape.dilation;
-    bool inside = line.first >= 0 && tap < shape.taps && ahead >= 0;
-    int64_t t = 0, rest = 0;
-    if (inside) DivideBy(ahead, shape.stride, &t, &rest);
-    inside = inside && rest == 0 && t < shape.out_steps;
-    LoadVectorOrZero<kVector>(inside, dy + (line.first + t) * shape.filters + filter, to);
+    if (line.first < 0 || tap >= shape.taps || ahead < 0) return nullptr;
+    int64_t t, rest;
+    DivideBy(ahead, shape.stride, &t, &rest);
+    return rest == 0 && t < shape.out_steps ? dy + (line.first + t) * shape.filters + filter : nullptr;
   }
 };
 
@@ -136,11 +131,11 @@ struct KernelOfChannels {
   __device__ Line Prepare(int64_t line) const {
     return line < shape.channels ? kernel + line * shape.filters : nullptr;
   }
-  __device__ void Load(Line line, int64_t k, float* to) const {
+  __device__ const float* At(Line line, int64_t k) const {
     int64_t tap, filter;
     DivideBy(k, shape.filters, &tap, &filter);
     const bool inside = line != nullptr && tap < shape.taps;
-    LoadVectorOrZero<kVector>(inside, line + tap * shape.channels * shape.filters + filter, to);
+    return inside ? line + tap * shape.channels * shape.filters + filter : nullptr;
   }
 };
 

@@ -23,6 +23,19 @@
 namespace slim::cuda {
 namespace {
 
+/// What a description adds for a precision that is not the usual one.
+std::string PrecisionInWords(Precision precision) {
+  switch (precision) {
+    case Precision::kFloat32:
+      return "";
+    case Precision::kTf32:
+      return ", tf32";
+    case Precision::kBfloat16:
+      return ", bfloat16";
+  }
+  return "";
+}
+
 /// Each operation lives in the file of its subject; this class gives it the context, and sees to it that the calling
 /// thread has the device.
 class CudaBackend final : public Backend {
@@ -39,7 +52,8 @@ class CudaBackend final : public Backend {
     const DeviceLimits& device = session_.context().device;
     const std::string capability =
         std::to_string(device.capability / 10) + "." + std::to_string(device.capability % 10);
-    return "cuda:" + std::to_string(device.ordinal) + " (" + device.name + ", compute capability " + capability + ")";
+    return "cuda:" + std::to_string(device.ordinal) + " (" + device.name + ", compute capability " + capability +
+           PrecisionInWords(session_.context().precision) + ")";
   }
 
   void* Allocate(size_t bytes) override {

@@ -6,7 +6,8 @@
 
 namespace slim::cuda {
 
-/// The CUDA device of that index. Throws Error (kDevice, kOutOfMemory).
+/// The CUDA device of that index, computing in that precision where it has it, else in float32. Throws Error (kDevice,
+/// kOutOfMemory).
 ///
 /// One thread at a time may use it.
 std::unique_ptr<Backend> MakeCudaBackend(int device, Precision precision);

@@ -34,6 +34,12 @@ DeviceLimits LimitsOf(int ordinal) {
   return limits;
 }
 
+// Of the one that is asked for, what the device has matrix units for.
+Precision PrecisionOn(const DeviceLimits& device, Precision asked) {
+  constexpr int kFirstWithTf32 = 80;  // and with bfloat16
+  return device.capability < kFirstWithTf32 ? Precision::kFloat32 : asked;
+}
+
 // cuBLASLt asks for a fixed size. Our own kernels make do with less where the device has little.
 size_t WorkspaceBytes(const DeviceLimits& device, const CublasLt* cublaslt) {
   constexpr size_t kLeast = size_t{1} << 20;
@@ -44,15 +50,15 @@ size_t WorkspaceBytes(const DeviceLimits& device, const CublasLt* cublaslt) {
 }  // namespace
 
 DeviceSession::DeviceSession(int ordinal, Precision precision) {
-  context_.precision = precision;
   context_.device = LimitsOf(ordinal);
+  context_.precision = PrecisionOn(context_.device, precision);
   Enter();
   try {
     Check(cudaStreamCreateWithFlags(&context_.stream, cudaStreamNonBlocking), "create a stream");
     constexpr size_t kTicketBytes = CudaContext::kTickets * sizeof(uint32_t);
     context_.step = step_values_ = static_cast<StepValues*>(AllocateDeviceMemory(sizeof(StepValues)));
     context_.tickets = static_cast<uint32_t*>(AllocateDeviceMemory(kTicketBytes));
-    cublaslt_ = CublasLt::Make(precision);
+    cublaslt_ = CublasLt::Make(context_.precision);
     context_.cublaslt = cublaslt_.get();
     context_.workspace_bytes = WorkspaceBytes(context_.device, context_.cublaslt);
     context_.workspace = AllocateDeviceMemory(context_.workspace_bytes);

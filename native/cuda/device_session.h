@@ -11,7 +11,8 @@ namespace slim::cuda {
 /// Owns what a context names.
 class DeviceSession {
  public:
-  /// Throws Error (kDevice, kOutOfMemory).
+  /// Devices before compute capability 8.0 compute in float32, whatever is asked for. Throws Error (kDevice,
+  /// kOutOfMemory).
   DeviceSession(int ordinal, Precision precision);
   ~DeviceSession();
   DeviceSession(const DeviceSession&) = delete;

@@ -15,6 +15,7 @@ __global__ void __launch_bounds__(kThreads)
   const int64_t stride = int64_t{gridDim.x} * kThreads;
   for (int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x; i < elements; i += stride) {
     float sum = 0;
+#pragma unroll 4
     for (int64_t part = 0; part < parts; ++part) sum += sums[part * elements + i];
     const int64_t row = i / result.columns;
     result.Write(row, i - row * result.columns, sum);
@@ -48,7 +49,6 @@ void MultiplyMatrices(const CudaContext& context, const ProductShape& shape, con
 
 ProductCut CutProduct(const CudaContext& context, const ProductResult& result, int tile_rows, int tile_columns) {
   constexpr int64_t kLeastDepth = 256;  // of a part
-  constexpr int64_t kGranularity = 16;  // a tile's depth
   const int64_t row_tiles = (result.rows + tile_rows - 1) / tile_rows;
   const int64_t column_tiles = (result.columns + tile_columns - 1) / tile_columns;
   ProductCut cut;
@@ -58,7 +58,7 @@ ProductCut CutProduct(const CudaContext& context, const ProductResult& result, i
                           std::max<int64_t>(1, result.rows * result.columns);
   const int64_t parts = std::max<int64_t>(1, std::min<int64_t>({wanted, result.depth / kLeastDepth, fitting, 65535}));
   const int64_t depth = (result.depth + parts - 1) / parts;
-  cut.depth_of_part = std::max(kGranularity, (depth + kGranularity - 1) / kGranularity * kGranularity);
+  cut.depth_of_part = std::max<int64_t>(kTileDepth, (depth + kTileDepth - 1) / kTileDepth * kTileDepth);
   cut.parts = std::max<int64_t>(1, (result.depth + cut.depth_of_part - 1) / cut.depth_of_part);
   return cut;
 }

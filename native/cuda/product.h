@@ -12,8 +12,8 @@ namespace slim::cuda {
 /// the depth is 0, C gets what the epilogue makes of zeros. Throws Error (kDevice).
 void Multiply(const CudaContext& context, const ProductShape& shape, const ProductOperands& operands);
 
-/// The same by the kernel of this library, in float32 throughout. Sums over a large depth are cut into parts, whose
-/// number depends on the shape and the device alone, and added in rising order.
+/// The same by the kernels of this library. Sums over a large depth are cut into parts, whose number depends on the
+/// shape and the device alone, and added in rising order.
 void MultiplyByOwnKernel(const CudaContext& context, const ProductShape& shape, const ProductOperands& operands);
 
 }  // namespace slim::cuda

@@ -6,18 +6,26 @@
 
 /// Where the elements of a product's operand come from. An operand has lines (rows of A, columns of B), each `depth`
 /// elements long; kVector neighbours are read at once, along the depth or along the lines. Prepare does once for a line
-/// what does not depend on the depth; elements outside are 0.
+/// what does not depend on the depth; At tells where a vector lies, null where it is outside: there elements are 0.
 namespace slim::cuda {
 
-template <int kVector>
-__device__ inline void LoadVectorOrZero(bool inside, const float* from, float* to) {
-  if constexpr (kVector == 4) {
-    const float4 v = inside ? *reinterpret_cast<const float4*>(from) : float4{0, 0, 0, 0};
-    to[0] = v.x, to[1] = v.y, to[2] = v.z, to[3] = v.w;
-  } else {
-    *to = inside ? *from : 0.0f;
+/// How the threads of a block share out a tile of an operand: kCount vectors for each of them.
+template <class Operand, int kLines, int kDepth, int kThreads>
+struct TileShare {
+  static constexpr int kVector = Operand::kVector;
+  static constexpr int kCount = kLines * kDepth / kVector / kThreads;
+  static_assert(kCount * kVector * kThreads == kLines * kDepth);
+
+  // Neighbouring threads take neighbours in memory.
+  __device__ static int Line(int i) {
+    const int at = i * kThreads + static_cast<int>(threadIdx.x);
+    return Operand::kAlongDepth ? at / (kDepth / kVector) : at % (kLines / kVector) * kVector;
   }
-}
+  __device__ static int Depth(int i) {
+    const int at = i * kThreads + static_cast<int>(threadIdx.x);
+    return Operand::kAlongDepth ? at % (kDepth / kVector) * kVector : at / (kLines / kVector);
+  }
+};
 
 /// Element (line, k) is data[line * stride + k]. kVector is 1, or 4 where data, stride and depth are multiples of 4.
 template <int kVector_>
@@ -32,9 +40,7 @@ struct DepthMajorOperand {
   int64_t depth;
 
   __device__ Line Prepare(int64_t line) const { return line < lines ? data + line * stride : nullptr; }
-  __device__ void Load(Line line, int64_t k, float* to) const {
-    LoadVectorOrZero<kVector>(line != nullptr && k < depth, line + k, to);
-  }
+  __device__ const float* At(Line line, int64_t k) const { return line != nullptr && k < depth ? line + k : nullptr; }
 };
 
 /// Element (line, k) is data[k * stride + line]. kVector is 1, or 4 where data, stride and lines are multiples of 4.
@@ -50,8 +56,8 @@ struct LineMajorOperand {
   int64_t depth;
 
   __device__ Line Prepare(int64_t line) const { return line < lines ? data + line : nullptr; }
-  __device__ void Load(Line line, int64_t k, float* to) const {
-    LoadVectorOrZero<kVector>(line != nullptr && k < depth, line + k * stride, to);
+  __device__ const float* At(Line line, int64_t k) const {
+    return line != nullptr && k < depth ? line + k * stride : nullptr;
   }
 };
 

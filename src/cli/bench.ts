@@ -3,10 +3,11 @@
 import { writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus } from 'node:os';
 import { Command } from 'commander';
-import { checkedDevice } from '../devices.js';
+import { checkedDevice, precisionOn } from '../devices.js';
 import { FileAccessError, InvalidArgumentError } from '../errors.js';
 import { kentSalem } from '../experiments/kent-salem.js';
 import { randomSeed } from '../model/seed.js';
+import type { Precision } from '../precision.js';
 import { speedChart } from '../report/speed-chart.js';
 import { layerSpeedLines, networkSpeedLines, speedLegend, unsteadyWarning } from '../report/speed-table.js';
 import { type ComparedVariant, comparedVariants } from '../timing/comparison.js';
@@ -27,7 +28,7 @@ import {
 } from './bench-options.js';
 import { Interruption, withInterruption } from './interruption.js';
 import { TurnProgress } from './turn-progress.js';
-import { fraction, naturalNumber, positiveInteger } from './values.js';
+import { fraction, naturalNumber, positiveInteger, precisionOption } from './values.js';
 import { packageVersion } from './version.js';
 
 interface BenchOptions {
@@ -36,6 +37,7 @@ interface BenchOptions {
   sizes?: BenchSize[];
   device: string;
   threads?: number;
+  precision: Precision;
   repeats: number;
   warmups: number;
   inputGradient?: boolean;
@@ -73,6 +75,7 @@ export function benchCommand(): Command {
     .option('--sizes <T,B,m,n>', `steps, batch, input size, units; may be repeated (default: ${usual()})`, sizesReader)
     .option('--device <name>', 'cpu, cuda, cuda:1 or auto', 'auto')
     .option('--threads <count>', 'of the CPU; by default one a core', positiveInteger)
+    .addOption(precisionOption())
     .option('--repeats <count>', 'turns of each variant that count', positiveInteger, 9)
     .option('--warmups <count>', 'turns before those', naturalNumber, 1)
     .option('--input-gradient', 'the backward pass gives the gradient of the input too')
@@ -144,7 +147,7 @@ async function* layerResults(
   variants: readonly Variant[],
   signal: AbortSignal,
 ): AsyncGenerator<Result> {
-  const { device, threads, repeats, warmups, dropout = 0, recurrentDropout = 0 } = options;
+  const { device, threads, precision, repeats, warmups, dropout = 0, recurrentDropout = 0 } = options;
   const { inputGradient = false, returnSequences = false, bidirectional = false } = options;
   const sizes = options.sizes ?? usualSizes;
   const progress = new TurnProgress(process.stderr);
@@ -154,7 +157,7 @@ async function* layerResults(
     const timings = await timeLayers(
       variants,
       {
-        ...{ ...size, ...setting, device, repeats, warmups, signal },
+        ...{ ...size, ...setting, device, precision, repeats, warmups, signal },
         seed: options.seed ?? randomSeed(),
         ...(threads === undefined ? {} : { threads }),
       },
@@ -195,7 +198,7 @@ async function* networkResults(
   variants: readonly Variant[],
   signal: AbortSignal,
 ): AsyncGenerator<Result> {
-  const { device, threads, repeats, warmups, dropout = 0.2, recurrentDropout = 0.3 } = options;
+  const { device, threads, precision, repeats, warmups, dropout = 0.2, recurrentDropout = 0.3 } = options;
   const seed = options.seed ?? randomSeed();
   const batchSize = options.batchSize ?? kentSalem.batchSize;
   const progress = new TurnProgress(process.stderr);
@@ -203,7 +206,11 @@ async function* networkResults(
   progress.begin('training');
   const timings = await timeNetworks(
     kentSalemNetworks(variants, data, { dropout, recurrentDropout }),
-    { tokens: data.tokens, labels: data.labels, ...{ batchSize, device, threads, repeats, warmups, seed, signal } },
+    {
+      tokens: data.tokens,
+      labels: data.labels,
+      ...{ batchSize, device, threads, precision, repeats, warmups, seed, signal },
+    },
     (turns, of) => progress.done(turns, of),
   ).finally(() => progress.end());
   const timed = timings.map(({ name, parameters, flops, milliseconds }) => ({
@@ -240,6 +247,7 @@ function record(options: BenchOptions, results: readonly Result[], interrupted: 
     date: today(),
     machine: machine(),
     device: results[0]?.device ?? null,
+    precision: precisionOn(checkedDevice(options.device), options.precision),
     repeats,
     warmups,
     legend: speedLegend.join(' '),

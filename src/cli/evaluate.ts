@@ -15,7 +15,7 @@ import {
   textProbabilities,
 } from './saved-model.js';
 import { addDataOptions, type DataOptions, sourceFor } from './text-data.js';
-import { naturalNumber, positiveInteger } from './values.js';
+import { naturalNumber, otherPrecisionOption, positiveInteger } from './values.js';
 
 interface EvaluateOptions extends DataOptions, DeviceOptions {
   part: 'all' | 'validation';
@@ -38,6 +38,7 @@ export function evaluateCommand(): Command {
     .option('--confusions <count>', 'how many pairs of confused classes to name', naturalNumber, 5)
     .option('--device <name>', 'cpu, cuda, cuda:1 or auto', 'auto')
     .option('--threads <count>', 'of the CPU; by default one a core', positiveInteger)
+    .addOption(otherPrecisionOption())
     .option('--json', 'one JSON object')
     .action((run: string, _options: EvaluateOptions, command: Command) =>
       withInterruption((signal) => evaluate(run, command, signal)),

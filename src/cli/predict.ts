@@ -19,7 +19,7 @@ import {
   type TextClassifier,
   textProbabilities,
 } from './saved-model.js';
-import { positiveInteger } from './values.js';
+import { otherPrecisionOption, positiveInteger } from './values.js';
 
 interface PredictOptions extends DeviceOptions {
   file?: string;
@@ -40,6 +40,7 @@ export function predictCommand(): Command {
     .option('--top <count>', 'how many classes to name', positiveInteger, 1)
     .option('--device <name>', 'cpu, cuda, cuda:1 or auto', 'auto')
     .option('--threads <count>', 'of the CPU; by default one a core', positiveInteger)
+    .addOption(otherPrecisionOption())
     .option('--json', 'one JSON object a line, with the probabilities of all classes')
     .action((run: string, texts: string[], options: PredictOptions) =>
       withInterruption((signal) => predict(run, texts, options, signal)),

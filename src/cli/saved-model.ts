@@ -9,6 +9,7 @@ import type { PixelStatistics } from '../images/index.js';
 import { loadModel } from '../model/checkpoint/load.js';
 import type { Model } from '../model/sequential.js';
 import type { TextPipeline } from '../model/text-pipeline.js';
+import type { Precision } from '../precision.js';
 import type { Float32Tensor, TensorLike } from '../tensor.js';
 import { padSequencesAsync } from '../text/index.js';
 import { modelIn, type RunRecord, readPixelStatistics, readRunRecord } from './run-folder.js';
@@ -16,6 +17,8 @@ import { modelIn, type RunRecord, readPixelStatistics, readRunRecord } from './r
 export interface DeviceOptions {
   device: string;
   threads?: number;
+  /** Default: the one the model was saved with. */
+  precision?: Precision;
 }
 
 // Samples that go to the engine together.
@@ -48,14 +51,18 @@ export interface ImageClassifier {
  */
 export async function loadClassifier(
   folder: string,
-  { device, threads }: DeviceOptions,
+  { device, threads, precision }: DeviceOptions,
 ): Promise<TextClassifier | ImageClassifier> {
   const isModel = existsSync(join(folder, 'model.json'));
   const path = isModel ? folder : modelIn(folder);
   const record = isModel || !existsSync(join(folder, 'run.json')) ? null : await readRunRecord(folder);
   const recipe = record === null ? null : recipeOf(record, folder);
   const pixels = recipe?.input === 'images' ? await readPixelStatistics(folder) : null;
-  const model = await loadModel(path, { device, ...(threads === undefined ? {} : { threads }) });
+  const model = await loadModel(path, {
+    device,
+    ...(threads === undefined ? {} : { threads }),
+    ...(precision === undefined ? {} : { precision }),
+  });
   if (record !== null && recipe?.input === 'images' && pixels !== null) {
     return { input: 'images', model, recipe, pixels, classNames: record.classNames };
   }

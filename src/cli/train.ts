@@ -10,11 +10,12 @@ import { HistoryCallback } from '../model/callbacks/history.js';
 import { callbacks } from '../model/callbacks/index.js';
 import { type Optimizer, optimizers } from '../model/optimizers.js';
 import { type Model, sequential } from '../model/sequential.js';
+import type { Precision } from '../precision.js';
 import { Interruption, withInterruption } from './interruption.js';
 import { modelIn, prepareRunFolder, type RunRecord, writeRunFile } from './run-folder.js';
 import { addSettings, settingsFor } from './settings.js';
 import { addDataOptions, type DataOptions, sourceFor } from './text-data.js';
-import { naturalNumber, positiveInteger } from './values.js';
+import { naturalNumber, positiveInteger, precisionOption } from './values.js';
 import { packageVersion } from './version.js';
 
 interface TrainOptions extends DataOptions {
@@ -22,6 +23,7 @@ interface TrainOptions extends DataOptions {
   seed: number;
   device: string;
   threads?: number;
+  precision: Precision;
   out: string;
   overwrite?: boolean;
   json?: boolean;
@@ -36,6 +38,7 @@ export function trainCommand(): Command {
     .option('--seed <number>', 'decides split, weights, order and dropout', naturalNumber, 0)
     .option('--device <name>', 'cpu, cuda, cuda:1 or auto', 'auto')
     .option('--threads <count>', 'of the CPU; by default one a core', positiveInteger)
+    .addOption(precisionOption())
     .requiredOption('--out <folder>', 'where the model and its curves go')
     .option('--overwrite', 'the folder may hold files of an earlier run')
     .option('--json', 'one JSON object a line: an epoch each, then the result')
@@ -101,6 +104,7 @@ function buildModel({ layers, inputShape, loss, text }: Experiment, settings: Se
     inputShape,
     device: options.device,
     seed: options.seed,
+    precision: options.precision,
     ...(options.threads === undefined ? {} : { threads: options.threads }),
   });
   model.compile({ optimizer: optimizerOf(settings), loss, metrics: ['accuracy'] });

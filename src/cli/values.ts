@@ -1,6 +1,7 @@
 /** How the values of command-line options are read: each reader refuses what it cannot take, with what it wanted. */
 
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
+import { precisions } from '../precision.js';
 
 /** An integer of at least 1. */
 export function positiveInteger(text: string): number {
@@ -39,4 +40,14 @@ export function finiteNumber(text: string): number {
   const value = Number(text);
   if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('Expected a number.');
   return value;
+}
+
+/** `--precision` of a new model. */
+export function precisionOption(): Option {
+  return new Option('--precision <name>', 'of products on a GPU').choices(precisions).default('float32');
+}
+
+/** `--precision` in place of a saved model's. */
+export function otherPrecisionOption(): Option {
+  return new Option('--precision <name>', 'of products on a GPU; by default as it was saved').choices(precisions);
 }

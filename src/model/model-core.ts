@@ -3,6 +3,7 @@
 import { announceStreaming } from '../devices.js';
 import { DisposedError, InvalidArgumentError } from '../errors.js';
 import type { NativeAddon, NativeModel } from '../native.js';
+import type { Precision } from '../precision.js';
 import type { Architecture } from './architecture.js';
 import { JobGate } from './job-gate.js';
 import { type LossName, type TargetForm, targetForm } from './losses.js';
@@ -22,15 +23,22 @@ export class ModelCore {
   readonly native: NativeModel;
   readonly architecture: Architecture;
   readonly seed: number;
+  readonly precision: Precision;
   readonly gate = new JobGate();
   learningRate = 0;
   #compiled: Compiled | null = null;
 
-  constructor(addon: NativeAddon, native: NativeModel, architecture: Architecture, seed: number) {
+  constructor(
+    addon: NativeAddon,
+    native: NativeModel,
+    architecture: Architecture,
+    { seed, precision }: { readonly seed: number; readonly precision: Precision },
+  ) {
     this.addon = addon;
     this.native = native;
     this.architecture = architecture;
     this.seed = seed;
+    this.precision = precision;
   }
 
   get compiled(): Compiled | null {

@@ -4,6 +4,7 @@ import { InvalidArgumentError } from '../errors.js';
 import { expectation } from '../expectation.js';
 import type { Layer } from '../layers/layer.js';
 import { loadNative, type NativeModelSpec } from '../native.js';
+import { checkedPrecision, type Precision } from '../precision.js';
 import type { Float32Tensor, TensorLike } from '../tensor.js';
 import { type Architecture, arrange, nativeSpec } from './architecture.js';
 import type { History } from './callbacks/history.js';
@@ -31,6 +32,13 @@ export interface SequentialOptions {
   readonly seed?: number;
   /** Threads of the CPU device. Default: one for each core. The number changes no result. */
   readonly threads?: number;
+  /**
+   * How much of their float32 operands products keep on a GPU: `'float32'` (the default) all of it, `'tf32'` 11
+   * significant bits, `'bfloat16'` 8; the fewer, the faster its matrix units multiply. Weights, states and sums stay
+   * float32. It is saved with the model, which runs anywhere: the CPU, and GPUs before compute capability 8.0, compute in
+   * float32 whatever is asked for, which keeps more than that.
+   */
+  readonly precision?: Precision;
 }
 
 export interface CompileOptions {
@@ -54,13 +62,14 @@ export class Model {
     spec: NativeModelSpec = nativeSpec(architecture),
   ) {
     const { device = 'auto', seed = randomSeed(), threads } = options;
+    const precision = checkedPrecision(options.precision ?? 'float32');
     const addon = loadNative();
     const chosen = checkedDevice(device);
     const count = threads === undefined ? 0 : positiveInteger(threads, 'threads');
     nonNegativeInteger(seed, 'seed');
-    const native = addon.createModel(spec, { device: chosen, threads: count, seed });
-    this.#core = new ModelCore(addon, native, architecture, seed);
-    this.#device = deviceDescription(addon, chosen, count);
+    const native = addon.createModel(spec, { device: chosen, threads: count, precision, seed });
+    this.#core = new ModelCore(addon, native, architecture, { seed, precision });
+    this.#device = deviceDescription(addon, chosen, count, precision);
     if (device === 'auto') announceChoice(addon, this.#device);
     const places = new Map(native.parameters().map(({ name, offset }) => [name, offset]));
     for (const { built } of architecture.layers) {
@@ -84,13 +93,18 @@ export class Model {
     return this.#core.architecture.outputShape;
   }
 
-  /** What the model runs on, such as `cpu (AVX-512, 2 threads)`. */
+  /** What the model runs on, such as `cpu (AVX-512, 2 threads)`, and in what precision where that is not float32. */
   get device(): string {
     return this.#device;
   }
 
   get seed(): number {
     return this.#core.seed;
+  }
+
+  /** The precision that was asked for; the CPU keeps more. */
+  get precision(): Precision {
+    return this.#core.precision;
   }
 
   /** The optimizer's step size; may be set at any time, also by callbacks, and holds from the next step the engine is given. */
@@ -190,7 +204,7 @@ export class Model {
       'summary',
     );
     if (typeof print !== 'function') throw new InvalidArgumentError(expectation('a function', 'print', print));
-    const text = summary(this.#core.architecture, this.#device);
+    const text = summary(this.#core.architecture, this.#device, this.precision);
     for (const line of text.split('\n')) print(line);
     return text;
   }
@@ -234,6 +248,6 @@ export class Model {
  * @throws DeviceError for a device that cannot be used; OutOfMemoryError where the weights do not fit.
  */
 export function sequential(layers: readonly Layer[], options?: SequentialOptions): Model {
-  const given = checkedOptions(options, ['inputShape', 'device', 'seed', 'threads'], 'sequential');
+  const given = checkedOptions(options, ['inputShape', 'device', 'seed', 'threads', 'precision'], 'sequential');
   return new Model(arrange(layers, given.inputShape), given);
 }

@@ -1,5 +1,6 @@
 /** The table that `summary()` prints, in Keras' look, with the multiply-adds of each layer for one sample. */
 
+import type { Precision } from '../precision.js';
 import type { Architecture, PlacedLayer } from './architecture.js';
 
 export interface SummaryOptions {
@@ -25,7 +26,7 @@ type Row = readonly [layer: string, output: string, parameters: string, macs: st
 
 const header: Row = ['Layer (type)', 'Output Shape', 'Param #', 'MACs / sample'];
 
-export function summary(architecture: Architecture, device: string): string {
+export function summary(architecture: Architecture, device: string, precision: Precision): string {
   const { layers } = architecture;
   const rows = layers.map((placed): Row => {
     const { spec, output, macs } = placed.built;
@@ -47,6 +48,7 @@ export function summary(architecture: Architecture, device: string): string {
     ` Non-trainable params: ${count(total - trainable)} (${bytes(total - trainable)})`,
     ` MACs per sample, forward: ${count(macs)}`,
     ` Device: ${device}`,
+    ...(precision === 'float32' ? [] : [` Precision on a GPU: ${precision}`]),
   ].join('\n');
 }
 

@@ -12,6 +12,7 @@ import { loadDataset } from '../model/dataset.js';
 import { randomSeed } from '../model/seed.js';
 import { checkedSignal } from '../model/signal.js';
 import { loadNative, type NativeDataset, type NativeTimingOptions, type NativeTimings } from '../native.js';
+import { checkedPrecision, type Precision } from '../precision.js';
 import { resolveVariant, type Variant, type VariantDefinition } from '../variants.js';
 import { type PassFlops, passFlops } from './flops.js';
 
@@ -39,6 +40,8 @@ export interface LayerTimingSetting {
   readonly device?: string;
   /** Of the CPU. Default: one for each core. */
   readonly threads?: number;
+  /** Of products on a GPU. Default `'float32'`, in which the CPU computes whatever is asked for. */
+  readonly precision?: Precision;
   /** Passes that are timed. Default 15. */
   readonly repeats?: number;
   /** Passes before those. Default 3. */
@@ -92,6 +95,7 @@ const settingNames = [
   'units',
   'device',
   'threads',
+  'precision',
   'repeats',
   'warmups',
   'inputGradient',
@@ -144,6 +148,7 @@ export async function timeLayers(
   const warmups = nonNegativeInteger(given.warmups ?? 3, 'warmups');
   const seed = nonNegativeInteger(given.seed ?? randomSeed(), 'seed');
   const threads = given.threads === undefined ? 0 : positiveInteger(given.threads, 'threads');
+  const precision = checkedPrecision(given.precision ?? 'float32');
   const device = checkedDevice(given.device ?? 'auto');
   const architectures = variants.map((variant) => architectureOf(variant, { ...given, ...size }));
   const signal = checkedSignal(given.signal);
@@ -153,7 +158,7 @@ export async function timeLayers(
     const { device: description, models } = await run(
       architectures,
       {
-        ...{ device, threads, seed, data, warmups, rounds },
+        ...{ device, threads, precision, seed, data, warmups, rounds },
         batch: size.batch,
         inputGradient: size.inputGradient && data === null,
       },

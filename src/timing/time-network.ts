@@ -3,6 +3,7 @@
 import type { Layer } from '../layers/index.js';
 import { type Architecture, arrange } from '../model/architecture.js';
 import { sequential } from '../model/sequential.js';
+import type { Precision } from '../precision.js';
 import type { Int32Tensor } from '../tensor.js';
 
 /** A network that is timed beside others. */
@@ -18,6 +19,7 @@ export interface NetworkTimingSetting {
   readonly batchSize: number;
   readonly device: string;
   readonly threads?: number | undefined;
+  readonly precision?: Precision | undefined;
   readonly repeats: number;
   readonly warmups: number;
   readonly seed: number;
@@ -64,12 +66,13 @@ export async function timeNetworks(
 }
 
 async function turn(layers: readonly Layer[], setting: NetworkTimingSetting) {
-  const { tokens, labels, batchSize, device, threads, seed, signal } = setting;
+  const { tokens, labels, batchSize, device, threads, precision, seed, signal } = setting;
   using model = sequential(layers, {
     inputShape: tokens.shape.slice(1),
     device,
     seed,
     ...(threads === undefined ? {} : { threads }),
+    ...(precision === undefined ? {} : { precision }),
   });
   model.compile({ optimizer: 'rmsprop', loss: 'sparseCategoricalCrossentropy', metrics: ['accuracy'] });
   const { samplesPerSecond } = await model.fit(tokens, labels, {

@@ -42,7 +42,16 @@ describe('slim-lstm bench', () => {
   });
 
   it('prints one object with every time with --json, consistent in itself', async () => {
-    const options = ['--variants', 'LSTM3,LSTM_C6', '--sizes', '6,2,3,4', '--bidirectional', '--json'];
+    const options = [
+      '--variants',
+      'LSTM3,LSTM_C6',
+      '--sizes',
+      '6,2,3,4',
+      '--bidirectional',
+      '--precision',
+      'tf32',
+      '--json',
+    ];
     const { code, out, err } = await run(['bench', ...options, ...quick]);
     expect(err).toBe('');
     expect(code).toBe(0);
@@ -50,6 +59,8 @@ describe('slim-lstm bench', () => {
     expect(record).toMatchObject({
       repeats: 3,
       warmups: 0,
+      // The CPU has no other.
+      precision: 'float32',
       interrupted: false,
       machine: { cores: expect.any(Number) },
     });
@@ -145,6 +156,7 @@ describe('slim-lstm bench', () => {
     ['a variant named twice', ['--variants', 'LSTM3,LSTM3'], 2, /LSTM3 twice/],
     ['no repeats', ['--repeats', '0'], 2, /positive integer/],
     ['an unknown device', ['--device', 'gpu'], 2, /for device/],
+    ['an unknown precision', ['--precision', 'half'], 2, /float32, tf32, bfloat16/],
     ['a device that is not there', ['--device', 'cuda'], 1, /Cannot use device cuda/],
     ['sizes of a layer for the network', ['--model', '--sizes', '1,2,3,4'], 2, /--sizes without --model/],
     ['documents for a layer', ['--data', 'x.csv'], 2, /--data together with --model/],

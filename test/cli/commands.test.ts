@@ -38,6 +38,7 @@ const small = [
     '5e-3',
   ],
   ...['--convolution-dropout', '0', '--dropout', '0', '--recurrent-dropout', '0', '--threads', '2'],
+  ...['--precision', 'tf32'],
 ];
 
 const epochs = Array.from({ length: 12 }, (_, i) => i + 1);
@@ -78,6 +79,17 @@ describe('slim-lstm train, evaluate and predict', () => {
     const history = JSON.parse(await readFile(join(out, 'history.json'), 'utf8'));
     expect(history.epoch).toEqual(epochs.map((epoch) => epoch - 1));
     expect(history.history.val_loss).toHaveLength(12);
+  });
+
+  it('saves the precision with the model, in place of which evaluate and predict take another', async () => {
+    expect(JSON.parse(await readFile(join(out, 'model', 'model.json'), 'utf8')).precision).toBe('tf32');
+    expect(JSON.parse(await readFile(join(out, 'run.json'), 'utf8')).options.precision).toBe('tf32');
+    const asSaved = await run(['predict', out, 'waves and wind']);
+    const other = await run(['predict', out, '--precision', 'bfloat16', 'waves and wind']);
+    const evaluated = await run(['evaluate', out, '--data', data, '--precision', 'float32']);
+    expect([other.err, evaluated.err]).toEqual(['', '']);
+    // On a device that rounds the probability may differ, but not the class.
+    expect(other.out.split(' ')[0]).toBe(asSaved.out.split(' ')[0]);
   });
 
   it('finds the validation part again: evaluate gives the accuracy that train gave', async () => {
@@ -125,6 +137,7 @@ describe('slim-lstm as a program', () => {
     ['zero units', ['--units', '0'], 2, /positive integer/],
     ['an unknown option, with the nearest name', ['--varient', 'LSTM'], 2, /--variant/],
     ['a length too short for three convolutions', ['--max-length', '20'], 1, /conv1d/],
+    ['an unknown precision', ['--precision', 'half'], 2, /float32, tf32, bfloat16/],
     ['a device that is not there', ['--device', 'cuda'], 1, /cuda/],
   ])('refuses %s', async (_what, args, code, message) => {
     const outcome = await run(['train', '--data', data, '--out', join(folder, 'refused'), '--overwrite', ...args]);

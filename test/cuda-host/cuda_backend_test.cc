@@ -35,6 +35,12 @@ TEST("a device tells what it is") {
   EXPECT(!bench->ReadsHostMemory());
 }
 
+TEST("a device tells the precision that it computes in, where it is not float32") {
+  EXPECT_EQ(OpenCudaDevice(0, Precision::kTf32)->Description(), "cuda:0 (Emulated GPU, compute capability 9.0, tf32)");
+  EXPECT_EQ(OpenCudaDevice(0, Precision::kBfloat16)->Description(),
+            "cuda:0 (Emulated GPU, compute capability 9.0, bfloat16)");
+}
+
 TEST("a device that there is not is an error that names those there are") {
   emulated::Restart();
   for (const int device : {-1, 1, 7}) {
@@ -146,6 +152,25 @@ TEST("a device may be used by another thread than opened it") {
     bench->Download(&read, memory, sizeof(read));
   }).join();
   EXPECT_EQ(read, 5.0f);
+}
+
+TEST("a card from before tf32 and bfloat16 computes in float32, and says so") {
+  emulated::Card card;
+  card.major = 7;
+  card.minor = 5;
+  const FloatArray x = RandomFloats(40 * 50, 1), kernel = RandomFloats(50 * 6, 2);
+  const DenseShape shape{1, 50, 6, Activation::kLinear};
+  const auto product = [&](Precision precision) {
+    emulated::Restart(card, 0);
+    Bench bench(cuda::MakeCudaBackend(0, precision));
+    EXPECT_EQ(bench->Description(), "cuda:0 (Emulated GPU, compute capability 7.5)");
+    float* y = bench.Space(40 * 6);
+    bench->DenseForward(shape, 40, bench.Put(x), bench.Put(kernel), nullptr, y, nullptr);
+    return bench.Get(y, 40 * 6);
+  };
+  const FloatArray exact = product(Precision::kFloat32);
+  EXPECT(product(Precision::kTf32) == exact);
+  EXPECT(product(Precision::kBfloat16) == exact);
 }
 
 TEST("a card with little memory gets by with a small workspace") {

@@ -13,10 +13,11 @@ struct Setting {
   bool embedded = false;
   bool biased = true;
   bool accumulate = false;
+  Closeness closeness = {};
 };
 
 void ExpectConvolution(const Conv1dShape& shape, int64_t batch, const Setting& setting) {
-  ExpectSameAsCpu([&](Bench& bench) {
+  const auto run = [&](Bench& bench) {
     const int64_t rows = batch * shape.steps, out_rows = batch * shape.out_steps;
     const int64_t kernel_size = shape.taps * shape.channels * shape.filters;
     SequenceInput input;
@@ -50,7 +51,8 @@ void ExpectConvolution(const Conv1dShape& shape, int64_t batch, const Setting& s
                        {"dinput", bench.Get(dinput, dinput_size)}};
     if (setting.biased) outputs.push_back({"dbias", bench.Get(dbias, shape.filters)});
     return outputs;
-  });
+  };
+  ExpectSameAsCpu(run, setting.closeness.tolerance, setting.closeness.precision);
 }
 
 Conv1dShape Valid(int64_t steps, int64_t channels, int64_t filters, int64_t taps, Activation activation) {
@@ -86,6 +88,61 @@ TEST("tokens and a table give what the CPU makes of them") {
 
 TEST("many rows, in large tiles and in parts of the sum, give what few give") {
   ExpectConvolution(Valid(300, 4, 72, 5, Activation::kRelu), 4, {.embedded = true});
+}
+
+// Without relu, whose gradient jumps where rounding moves an output over zero.
+TEST("in tf32 and bfloat16 a convolution is as close to the CPU's as they are") {
+  for (const Closeness& closeness : kReducedPrecisions) {
+    ExpectConvolution(Valid(37, 17, 33, 5, Activation::kTanh), 2, {.closeness = closeness});
+    ExpectConvolution({23, 3, 5, 3, 3, 2, 1, 7, Activation::kLinear}, 3, {.closeness = closeness});
+    ExpectConvolution({21, 4, 8, 3, 2, 1, 1, 11, Activation::kSigmoid}, 3, {.embedded = true, .closeness = closeness});
+    ExpectConvolution(Valid(120, 4, 72, 5, Activation::kLinear), 4, {.embedded = true, .closeness = closeness});
+  }
+}
+
+// Small integers in x, a little above them: what is rounded gives, exactly, what the integers give.
+TEST("in a precision a convolution multiplies rows that are rounded to it, forward and backward") {
+  const struct {
+    Precision precision;
+    const char* name;
+    float excess;
+  } cases[] = {{Precision::kTf32, "tf32", 0x1p-13f}, {Precision::kBfloat16, "bfloat16", 0x1p-10f}};
+  const Conv1dShape shape = Valid(23, 8, 12, 5, Activation::kLinear);
+  const int64_t batch = 2, row = shape.channels, out_rows = batch * shape.out_steps;
+  const auto integers = [](int64_t count, uint32_t seed) {
+    FloatArray values = AsFloats(RandomInts(count, 15, seed));
+    for (float& value : values) value -= 7;
+    return values;
+  };
+  FloatArray x = integers(batch * shape.steps * row, 1);
+  const FloatArray kernel = integers(shape.taps * row * shape.filters, 2), dy = integers(out_rows * shape.filters, 3);
+  FloatArray y(dy.size(), 0.0f), dkernel(kernel.size(), 0.0f);
+  for (int64_t out = 0; out < out_rows; ++out) {
+    const int64_t first = out / shape.out_steps * shape.steps + out % shape.out_steps;
+    for (int64_t i = 0; i < shape.taps * row; ++i) {
+      for (int64_t f = 0; f < shape.filters; ++f) {
+        const float seen = x[static_cast<size_t>(first * row + i)];
+        y[static_cast<size_t>(out * shape.filters + f)] += seen * kernel[static_cast<size_t>(i * shape.filters + f)];
+        dkernel[static_cast<size_t>(i * shape.filters + f)] += seen * dy[static_cast<size_t>(out * shape.filters + f)];
+      }
+    }
+  }
+  for (const auto& [precision, name, excess] : cases) {
+    Bench bench(OpenCudaDevice(0, precision));
+    if (bench->Description().find(name) == std::string::npos) continue;
+    FloatArray above = x;
+    for (float& value : above) value *= 1 + excess;
+    SequenceInput input;
+    input.x = bench.Put(above);
+    const Conv1dWeights weights{bench.Put(kernel), nullptr};
+    float* own_y = bench.Space(static_cast<int64_t>(y.size()));
+    float* own_dkernel = bench.Space(static_cast<int64_t>(dkernel.size()));
+    void* scratch = bench.Scratch(bench->Conv1dScratchBytes(shape, batch, false, true));
+    bench->Conv1dForward(shape, batch, input, weights, own_y, scratch);
+    bench->Conv1dBackward(shape, batch, input, weights, own_y, bench.Put(dy), {own_dkernel, nullptr}, {}, scratch);
+    EXPECT(bench.Get(own_y, static_cast<int64_t>(y.size())) == y);
+    EXPECT(bench.Get(own_dkernel, static_cast<int64_t>(dkernel.size())) == dkernel);
+  }
 }
 
 }  // namespace

@@ -70,7 +70,17 @@ inline FloatArray AsFloats(const IntArray& values) { return FloatArray(values.be
 // What `run` returns on the CUDA device is within `tolerance` (relative, in the norm) of what it returns on the CPU,
 // and has the same bits in every run.
 inline constexpr double kFloat32Tolerance = 1e-5;
+inline constexpr double kTf32Tolerance = 2e-3;
+inline constexpr double kBfloat16Tolerance = 2e-2;
 void ExpectSameAsCpu(const std::function<Outputs(Bench&)>& run, double tolerance = kFloat32Tolerance,
                      Precision precision = Precision::kFloat32);
+
+// A precision, and how close it stays.
+struct Closeness {
+  Precision precision = Precision::kFloat32;
+  double tolerance = kFloat32Tolerance;
+};
+inline constexpr Closeness kReducedPrecisions[] = {{Precision::kTf32, kTf32Tolerance},
+                                                   {Precision::kBfloat16, kBfloat16Tolerance}};
 
 }  // namespace slim::test

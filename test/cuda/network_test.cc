@@ -59,17 +59,20 @@ Outputs Results(const ModelSpec& spec, std::unique_ptr<Backend> backend, const T
           {"gradients", Copied(gradients.parameters)}};
 }
 
-void ExpectNetwork(const ModelSpec& spec, const TrainingSpec& training) {
+// Four steps of training carry differences of rounding on.
+constexpr Closeness kTrainedInFloat32 = {Precision::kFloat32, 1e-4};
+
+void ExpectNetwork(const ModelSpec& spec, const TrainingSpec& training,
+                   const Closeness& closeness = kTrainedInFloat32) {
   const Outputs expected = Results(spec, MakeCpuBackend(1), training);
   Outputs first;
   for (int run = 0; run < 2; ++run) {
-    const Outputs outputs = Results(spec, OpenCudaDevice(run), training);
+    const Outputs outputs = Results(spec, OpenCudaDevice(run, closeness.precision), training);
     if (run == 0) first = outputs;
     for (size_t i = 0; i < outputs.size(); ++i) {
       const FloatArray& own = outputs[i].values;
       const std::vector<double> cpu(expected[i].values.begin(), expected[i].values.end());
-      // Four steps of training carry differences of rounding on.
-      if (!(RelativeError(own, cpu) <= 1e-4)) {
+      if (!(RelativeError(own, cpu) <= closeness.tolerance)) {
         Fail(__FILE__, __LINE__, std::string(outputs[i].name) + " are off by " + Show(RelativeError(own, cpu)));
       }
       if (own != first[i].values) Fail(__FILE__, __LINE__, std::string(outputs[i].name) + " have other bits again");
@@ -86,6 +89,14 @@ TEST("training, evaluation, prediction and gradients come to the CPU's values, t
 
 TEST("padding that is masked is left out as on the CPU") {
   ExpectNetwork(Network(true), TrainingOf(kSparse, OptimizerKind::kRmsprop));
+}
+
+// By an optimizer that does not divide by the size of a gradient, and without layers whose gradients jump where
+// rounding moves a number: relu and pooling.
+TEST("in tf32 and bfloat16 a network comes as close to the CPU's values as they are") {
+  for (const Closeness& closeness : kReducedPrecisions) {
+    ExpectNetwork(Network(true), TrainingOf(kSparse, OptimizerKind::kSgd), closeness);
+  }
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
-// The product itself: all ways its operands may lie.
+// The product itself: all ways its operands may lie, in every precision.
 
 #include "cuda/product.h"
+
+#include <cmath>
 
 #include "cuda/device_session.h"
 #include "devices.h"
@@ -11,6 +13,8 @@ namespace {
 
 using cuda::ProductEpilogue;
 using cuda::ProductShape;
+
+constexpr Precision kPrecisions[] = {Precision::kFloat32, Precision::kTf32, Precision::kBfloat16};
 
 struct Matrices {
   FloatArray a, b, c, bias;
@@ -48,23 +52,50 @@ std::vector<double> Expected(const ProductShape& s, const Matrices& m, std::vect
   return c;
 }
 
-void ExpectProduct(const ProductShape& shape) {
+// The relative errors that the precisions stay below.
+double Tolerance(Precision precision) {
+  switch (precision) {
+    case Precision::kFloat32:
+      return 2e-6;
+    case Precision::kTf32:
+      return 2e-3;
+    case Precision::kBfloat16:
+      return 2e-2;
+  }
+  return 0;
+}
+
+// C and, where the epilogue makes it, the gradient of the bias; by this library's own kernel.
+struct Product {
+  FloatArray c, bias;
+};
+
+Product Multiplied(int run, const ProductShape& shape, const Matrices& matrices, Precision precision) {
+  Bench bench(OpenCudaDevice(run, precision));
+  const cuda::DeviceSession session(0, precision);
+  float* c = bench.Put(matrices.c);
+  float* bias = bench.Put(matrices.bias);
+  const float* a = bench.Put(matrices.a);
+  const float* b = bench.Put(matrices.b);
+  bench->Synchronize();
+  MultiplyByOwnKernel(session.context(), shape, {a, b, c, bias});
+  if (cudaStreamSynchronize(session.context().stream) != cudaSuccess) Fail(__FILE__, __LINE__, "the product failed");
+  return {bench.Get(c, static_cast<int64_t>(matrices.c.size())), bench.Get(bias, shape.columns)};
+}
+
+void ExpectProduct(const ProductShape& shape, Precision precision = Precision::kFloat32) {
   const Matrices matrices(shape);
   std::vector<double> bias_gradient;
   const std::vector<double> expected = Expected(shape, matrices, &bias_gradient);
+  FloatArray first;
   for (int run = 0; run < CudaRuns(); ++run) {
-    Bench bench(OpenCudaDevice(run));
-    const cuda::DeviceSession session(0, Precision::kFloat32);
-    float* c = bench.Put(matrices.c);
-    float* bias = bench.Put(matrices.bias);
-    const float* a = bench.Put(matrices.a);
-    const float* b = bench.Put(matrices.b);
-    bench->Synchronize();
-    MultiplyByOwnKernel(session.context(), shape, {a, b, c, bias});
-    if (cudaStreamSynchronize(session.context().stream) != cudaSuccess) Fail(__FILE__, __LINE__, "the product failed");
-    EXPECT_NEAR(RelativeError(bench.Get(c, static_cast<int64_t>(matrices.c.size())), expected), 0, 2e-6);
+    const Product product = Multiplied(run, shape, matrices, precision);
+    if (run == 0) first = product.c;
+    EXPECT(product.c == first);
+    EXPECT_NEAR(RelativeError(product.c, expected), 0, Tolerance(precision));
     if (shape.epilogue == ProductEpilogue::kBiasGradient) {
-      EXPECT_NEAR(RelativeError(bench.Get(bias, shape.columns), bias_gradient), 0, 2e-6);
+      // A sum of the operand as it is.
+      EXPECT_NEAR(RelativeError(product.bias, bias_gradient), 0, Tolerance(Precision::kFloat32));
     }
   }
 }
@@ -83,31 +114,43 @@ ProductShape Shape(int64_t rows, int64_t columns, int64_t depth, bool transpose_
           .accumulate = false};
 }
 
-TEST("operands that lie either way, in rows of any length, give the product") {
+void ExpectProductsOfEverySize(Precision precision) {
   for (const bool transpose_a : {false, true}) {
     for (const bool transpose_b : {false, true}) {
-      ExpectProduct(Shape(1, 1, 1, transpose_a, transpose_b));
-      ExpectProduct(Shape(5, 3, 7, transpose_a, transpose_b, 2));
-      ExpectProduct(Shape(36, 40, 20, transpose_a, transpose_b, 4));
-      ExpectProduct(Shape(67, 65, 33, transpose_a, transpose_b));
-      ExpectProduct(Shape(64, 72, 36, transpose_a, transpose_b));
-      ExpectProduct(Shape(260, 204, 20, transpose_a, transpose_b));
+      ExpectProduct(Shape(1, 1, 1, transpose_a, transpose_b), precision);
+      ExpectProduct(Shape(5, 3, 7, transpose_a, transpose_b, 2), precision);
+      ExpectProduct(Shape(36, 40, 20, transpose_a, transpose_b, 4), precision);
+      ExpectProduct(Shape(67, 65, 33, transpose_a, transpose_b), precision);
+      ExpectProduct(Shape(64, 72, 36, transpose_a, transpose_b), precision);
+      ExpectProduct(Shape(260, 204, 20, transpose_a, transpose_b), precision);
     }
   }
 }
 
+TEST("operands that lie either way, in rows of any length, give the product") {
+  ExpectProductsOfEverySize(Precision::kFloat32);
+}
+
+TEST("and do so in tf32") { ExpectProductsOfEverySize(Precision::kTf32); }
+
+TEST("and do so in bfloat16") { ExpectProductsOfEverySize(Precision::kBfloat16); }
+
 TEST("a deep sum over few rows is taken in parts") {
-  for (const bool transpose_a : {false, true}) {
-    ExpectProduct(Shape(12, 20, 1500, transpose_a, false));
-    ExpectProduct(Shape(3, 5, 1111, transpose_a, true));
+  for (const Precision precision : kPrecisions) {
+    for (const bool transpose_a : {false, true}) {
+      ExpectProduct(Shape(12, 20, 1500, transpose_a, false), precision);
+      ExpectProduct(Shape(3, 5, 1111, transpose_a, true), precision);
+    }
   }
 }
 
 TEST("no depth at all gives what is done to zeros") {
-  ProductShape shape = Shape(3, 4, 0, false, false, 4);
-  ExpectProduct(shape);
-  shape.epilogue = ProductEpilogue::kBias;
-  ExpectProduct(shape);
+  for (const Precision precision : kPrecisions) {
+    ProductShape shape = Shape(3, 4, 0, false, false, 4);
+    ExpectProduct(shape, precision);
+    shape.epilogue = ProductEpilogue::kBias;
+    ExpectProduct(shape, precision);
+  }
 }
 
 TEST("every end of the product gives what it says, with sums in parts too") {
@@ -120,7 +163,69 @@ TEST("every end of the product gives what it says, with sums in parts too") {
           shape.epilogue = epilogue;
           shape.accumulate = accumulate;
           ExpectProduct(shape);
+          if (!transpose_b) ExpectProduct(shape, accumulate ? Precision::kTf32 : Precision::kBfloat16);
         }
+      }
+    }
+  }
+}
+
+// A device that has no such precision keeps more.
+bool HasPrecision(Precision precision) {
+  OpenCudaDevice(0);
+  return cuda::DeviceSession(0, precision).context().precision == precision;
+}
+
+TEST("an operand is rounded to the nearest number of the precision") {
+  const auto at = [](int exponent) { return std::ldexp(1.0f, exponent); };
+  const struct {
+    float value, in_tf32, in_bfloat16;
+  } rounded[] = {
+      {1 + at(-10), 1 + at(-10), 1},
+      {1 + at(-7), 1 + at(-7), 1 + at(-7)},
+      {1 + at(-12), 1, 1},
+      {1 - at(-13), 1, 1},
+      {-1 - 3 * at(-12), -1 - at(-10), -1},
+      {1 + 3 * at(-9), 1 + 3 * at(-9), 1 + at(-7)},
+      // Halfway: tf32 goes away from zero, bfloat16 to the even neighbour.
+      {1 + at(-11), 1 + at(-10), 1},
+      {1 + at(-8), 1 + at(-8), 1},
+      {1 + 3 * at(-8), 1 + 3 * at(-8), 1 + at(-6)},
+  };
+  const ProductShape shape = Shape(1, 1, 1, false, false);
+  const bool has_tf32 = HasPrecision(Precision::kTf32), has_bfloat16 = HasPrecision(Precision::kBfloat16);
+  for (const auto& [value, in_tf32, in_bfloat16] : rounded) {
+    for (const bool is_left : {true, false}) {
+      Matrices matrices(shape);
+      matrices.a = {is_left ? value : 1.0f};
+      matrices.b = {is_left ? 1.0f : value};
+      const auto product = [&](Precision precision) { return Multiplied(0, shape, matrices, precision).c[0]; };
+      EXPECT_EQ(product(Precision::kFloat32), value);
+      EXPECT_EQ(product(Precision::kTf32), has_tf32 ? in_tf32 : value);
+      EXPECT_EQ(product(Precision::kBfloat16), has_bfloat16 ? in_bfloat16 : value);
+    }
+  }
+}
+
+// Small integers, a little above and below: what is rounded to the nearest multiplies as the integers do, exactly.
+TEST("every operand is rounded, wherever it lies, and nothing is lost in the sums") {
+  for (const auto& [precision, excess] : {std::pair{Precision::kTf32, 0x1p-13f}, {Precision::kBfloat16, 0x1p-10f}}) {
+    if (!HasPrecision(precision)) continue;
+    const std::pair<int64_t, int64_t> sizes[] = {{37, 35}, {68, 72}, {260, 204}};
+    for (const auto& [rows, columns] : sizes) {
+      for (const int which : {0, 1, 2, 3}) {
+        const ProductShape shape = Shape(rows, columns, rows == 37 ? 600 : 36, which / 2 == 1, which % 2 == 1);
+        Matrices near(shape);
+        for (FloatArray* operand : {&near.a, &near.b}) {
+          for (float& value : *operand) value = std::round(8 * value);
+        }
+        std::vector<double> bias_gradient;
+        const std::vector<double> expected = Expected(shape, near, &bias_gradient);
+        for (FloatArray* operand : {&near.a, &near.b}) {
+          for (size_t i = 0; i < operand->size(); ++i) (*operand)[i] *= i % 3 == 0 ? 1 - excess : 1 + excess;
+        }
+        const FloatArray c = Multiplied(0, shape, near, precision).c;
+        EXPECT_EQ(RelativeError(c, expected), 0.0);
       }
     }
   }

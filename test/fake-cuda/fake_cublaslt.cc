@@ -4,6 +4,7 @@
 #include <cublasLt.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -43,6 +44,26 @@ Own& Of(Handle handle) {
 
 bool Same(const Layout& a, const Layout& b) {
   return a.rows == b.rows && a.columns == b.columns && a.stride == b.stride;
+}
+
+/// The lowest bits of an operand that are lost before it is multiplied; -1 for what is no product of float32 operands.
+int DroppedBits(cublasComputeType_t compute) {
+  switch (compute) {
+    case CUBLAS_COMPUTE_32F:
+      return 0;
+    case CUBLAS_COMPUTE_32F_FAST_TF32:
+      return 13;
+    case CUBLAS_COMPUTE_32F_FAST_16BF:
+      return 16;
+    default:
+      return -1;
+  }
+}
+
+float Rounded(float value, cublasComputeType_t compute) {
+  const int dropped = DroppedBits(compute);
+  const uint32_t unit = uint32_t{1} << dropped;
+  return std::bit_cast<float>((std::bit_cast<uint32_t>(value) + unit / 2) & ~(unit - 1));
 }
 
 float Element(const float* data, const Layout& layout, int32_t operation, int64_t row, int64_t column) {
@@ -87,7 +108,7 @@ cublasStatus_t cublasLtDestroy(cublasLtHandle_t handle) {
 }
 
 cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t* desc, cublasComputeType_t compute, cudaDataType_t scale) {
-  if (scale != CUDA_R_32F) return CUBLAS_STATUS_INVALID_VALUE;
+  if (scale != CUDA_R_32F || DroppedBits(compute) < 0) return CUBLAS_STATUS_INVALID_VALUE;
   *desc = reinterpret_cast<cublasLtMatmulDesc_t>(new Desc{compute});
   return CUBLAS_STATUS_SUCCESS;
 }
@@ -205,7 +226,9 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t desc_handle
     for (int64_t row = 0; row < now.c.rows; ++row) {
       double sum = 0;
       for (int64_t k = 0; k < depth; ++k) {
-        sum += double{Element(a, now.a, desc.transpose_a, row, k)} * Element(b, now.b, desc.transpose_b, k, column);
+        const float left = Element(a, now.a, desc.transpose_a, row, k);
+        const float right = Element(b, now.b, desc.transpose_b, k, column);
+        sum += double{Rounded(left, desc.compute)} * Rounded(right, desc.compute);
       }
       const int64_t at = column * now.c.stride + row;
       const float scaled = *static_cast<const float*>(beta) == 0 ? 0 : *static_cast<const float*>(beta) * c[at];

@@ -17,6 +17,7 @@ namespace {
 
 using slim::Backend;
 using slim::ErrorCode;
+using slim::Precision;
 using slim::cuda::DeviceReport;
 using slim::cuda::DriverAnswers;
 using slim::cuda::Failure;
@@ -64,6 +65,18 @@ DeviceReport Gpu(int index, const char* name, int major, int minor) {
   return device;
 }
 
+std::string NameOf(Precision precision) {
+  switch (precision) {
+    case Precision::kFloat32:
+      return "float32";
+    case Precision::kTf32:
+      return "tf32";
+    case Precision::kBfloat16:
+      return "bfloat16";
+  }
+  return "nothing known";
+}
+
 }  // namespace
 
 SLIM_EXPORT int slim_lstm_cuda_api_version() {
@@ -93,10 +106,14 @@ SLIM_EXPORT int slim_lstm_cuda_score(Report* report) {
   return 1;
 }
 
-SLIM_EXPORT Backend* slim_lstm_cuda_init(int device, slim::Precision /*precision*/, Failure* failure) {
+SLIM_EXPORT Backend* slim_lstm_cuda_init(int device, Precision precision, Failure* failure) {
   if (IsCase("device in use")) {
     failure->code = ErrorCode::kOutOfMemory;
     failure->message = "its memory is full";
+    return nullptr;
+  }
+  if (IsCase("precision")) {
+    failure->message = "it was asked for " + NameOf(precision);
     return nullptr;
   }
   if (device != 1) {

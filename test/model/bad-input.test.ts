@@ -234,6 +234,18 @@ describe('options that cannot be', () => {
     ['threads below 1', [layers.dense({ units: 1 })], { inputShape: [3], threads: 0 }, /for threads/],
     ['a seed that is no integer', [layers.dense({ units: 1 })], { inputShape: [3], seed: 0.5 }, /for seed/],
     ['an unknown device', [layers.dense({ units: 1 })], { inputShape: [3], device: 'gpu' }, /did you mean cpu\?/],
+    [
+      'an unknown precision',
+      [layers.dense({ units: 1 })],
+      { inputShape: [3], precision: 'tf23' },
+      /did you mean tf32\?/,
+    ],
+    [
+      'a number for a precision',
+      [layers.dense({ units: 1 })],
+      { inputShape: [3], precision: 32 },
+      /one of float32, tf32/,
+    ],
   ])('sequential with %s', (_, stack, options, message) => {
     const make = () => sequential(stack as never, options as never);
     expect(make).toThrow(InvalidArgumentError);

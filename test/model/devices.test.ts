@@ -1,5 +1,6 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { devices, layers, sequential } from '../../src/index.js';
+import { toyData, toyModel, weightBytes } from './toy.js';
 
 afterEach(() => {
   vi.unstubAllEnvs();
@@ -28,6 +29,19 @@ test('a model tells its device and threads', () => {
   using three = model({ device: 'auto', threads: 3 });
   expect(one.device).toMatch(/^cpu \(.+, 1 thread\)$/);
   expect(three.device).toMatch(/^cpu \(.+, 3 threads\)$/);
+});
+
+test('the CPU computes in float32 whatever precision is asked for, and says nothing of it', async () => {
+  const { x, y } = toyData(32);
+  const weights: Buffer[] = [];
+  for (const precision of [undefined, 'float32', 'tf32', 'bfloat16'] as const) {
+    using one = toyModel(precision === undefined ? {} : { precision });
+    expect(one.precision).toBe(precision ?? 'float32');
+    expect(one.device).toMatch(/^cpu \(.+, 1 thread\)$/);
+    await one.fit(x, y, { epochs: 1, batchSize: 16, verbose: 0 });
+    weights.push(weightBytes(one));
+  }
+  for (const other of weights) expect(other.equals(weights[0] as Buffer)).toBe(true);
 });
 
 test("what 'auto' took is said once, and only where it is asked for", () => {

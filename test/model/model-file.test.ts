@@ -6,6 +6,7 @@ const valid = {
   format: 'slim-lstm model',
   version: 1,
   seed: 7,
+  precision: 'tf32',
   inputShape: [9],
   layers: [
     { kind: 'embedding', name: 'embedding', config: { inputDim: 30, outputDim: 4 } },
@@ -22,8 +23,9 @@ const valid = {
 };
 
 test('a description becomes the model it describes', () => {
-  const { architecture, seed, training, text } = parseModelFile(JSON.stringify(valid), 'model.json');
+  const { architecture, seed, precision, training, text } = parseModelFile(JSON.stringify(valid), 'model.json');
   expect(seed).toBe(7);
+  expect(precision).toBe('tf32');
   expect(architecture.layers.map(({ name, layer }) => [name, layer.kind])).toEqual([
     ['embedding', 'embedding'],
     ['both', 'bidirectional'],
@@ -34,6 +36,11 @@ test('a description becomes the model it describes', () => {
   expect(training?.learningRate).toBe(0.005);
   expect(training?.metrics).toEqual({ accuracy: true, topK: 2 });
   expect(text).toEqual({ padding: 'pre', truncating: 'post', classNames: ['no', 'yes'] });
+});
+
+test('a description from before there were precisions is one in float32', () => {
+  const { precision: _, ...before } = valid;
+  expect(parseModelFile(JSON.stringify(before), 'model.json').precision).toBe('float32');
 });
 
 type Change = (model: typeof valid & Record<string, unknown>) => unknown;
@@ -65,6 +72,7 @@ describe('a description that is damaged or hostile', () => {
     ['__proto__ as a field', changed(set('__proto__', { a: 1 })), 'FIELDS'],
     ['no seed', changed(({ seed: _, ...rest }) => rest), 'FIELDS'],
     ['a seed that is no number', changed(set('seed', '7')), 'FIELDS'],
+    ['a precision that is none', changed(set('precision', 'float16')), 'FIELDS'],
     ['layers that are no array', changed(set('layers', {})), 'FIELDS'],
     ['no layers', changed(set('layers', [])), 'LAYER'],
     ['two thousand layers', changed(set('layers', Array(2000).fill(valid.layers[2]))), 'LAYER'],

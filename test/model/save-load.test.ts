@@ -59,6 +59,19 @@ describe('save and load', () => {
     expect(weightBytes(second).equals(weightBytes(straight))).toBe(true);
   });
 
+  test('keep the precision, which another may replace', async () => {
+    const path = join(root, 'precision');
+    using model = toyModel({ precision: 'bfloat16' });
+    await model.save(path);
+    for (const options of [undefined, { threads: 1 }]) {
+      using same = await loadModel(path, options);
+      expect(same.precision).toBe('bfloat16');
+    }
+    using other = await loadModel(path, { precision: 'tf32' });
+    expect(other.precision).toBe('tf32');
+    await expect(loadModel(path, { precision: 'bfloat' as 'bfloat16' })).rejects.toThrow(/did you mean bfloat16\?/);
+  });
+
   test("keep every kind of layer, a variant of one's own, class names and the learning rate", async () => {
     const path = join(root, 'kinds');
     const variant = defineVariant({

@@ -9,7 +9,7 @@ test('the table tells layers, shapes, parameters, multiply-adds and totals', () 
     layers.bidirectional(layers.lstm({ units: 128, variant: 'LSTM3' })),
     layers.dense({ units: 20 }),
   ];
-  expect(summary(arrange(stack, [7]), 'cpu (test, 1 thread)').split('\n')).toEqual([
+  expect(summary(arrange(stack, [7]), 'cpu (test, 1 thread)', 'float32').split('\n')).toEqual([
     '┏━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━┳━━━━━━━━━┳━━━━━━━━━━━━━━━┓',
     '┃ Layer (type)                         ┃ Output Shape   ┃ Param # ┃ MACs / sample ┃',
     '┡━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━━━━━╇━━━━━━━━━╇━━━━━━━━━━━━━━━┩',
@@ -27,4 +27,9 @@ test('the table tells layers, shapes, parameters, multiply-adds and totals', () 
   ]);
   const { inputMacs, recurrentMacs } = cost('LSTM3', { inputSize: 100, units: 128 });
   expect(2 * 7 * (inputMacs + recurrentMacs)).toBe(408_576);
+});
+
+test('a precision for GPUs is told, wherever the model runs', () => {
+  const lines = summary(arrange([layers.dense({ units: 1 })], [3]), 'cpu (test, 1 thread)', 'bfloat16').split('\n');
+  expect(lines.slice(-2)).toEqual([' Device: cpu (test, 1 thread)', ' Precision on a GPU: bfloat16']);
 });

@@ -20,10 +20,10 @@ using cuda::ProductOperands;
 using cuda::ProductShape;
 
 // cuBLASLt is looked for once in a process, so every test begins with this.
-std::unique_ptr<CublasLt> Open() {
+std::unique_ptr<CublasLt> Open(Precision precision = Precision::kFloat32) {
   const std::filesystem::path library = SLIM_LSTM_FAKE_CUBLASLT_LIBRARY;
   setenv("SLIM_LSTM_CUDA_LIBRARIES", library.parent_path().c_str(), 1);
-  auto opened = CublasLt::Make(Precision::kFloat32);
+  auto opened = CublasLt::Make(precision);
   unsetenv("SLIM_LSTM_CUDA_LIBRARIES");
   return opened;
 }
@@ -103,6 +103,27 @@ TEST("cuBLASLt is asked for the product that is meant, by every way its operands
           ExpectProduct(*products, shape);
         }
       }
+    }
+  }
+}
+
+// Integers, a little above: the operands of the products that are rounded to them.
+TEST("cuBLASLt multiplies in the precision that is asked for") {
+  constexpr Precision kPrecisions[] = {Precision::kFloat32, Precision::kTf32, Precision::kBfloat16};
+  const ProductShape shape{5, 7, 3, false, false, 3, 7, 7, ProductEpilogue::kNone, false};
+  for (const auto& [excess, first_to_drop_it] : {std::pair{0x1p-13f, 1}, {0x1p-10f, 2}}) {
+    FloatArray a(15), b(21), expected(35, 0.0f);
+    for (size_t i = 0; i < a.size(); ++i) a[i] = static_cast<float>(i % 4) + 1;
+    for (size_t i = 0; i < b.size(); ++i) b[i] = static_cast<float>(i % 5) - 7;
+    for (size_t i = 0; i < 35; ++i) {
+      for (size_t k = 0; k < 3; ++k) expected[i] += a[i / 7 * 3 + k] * b[k * 7 + i % 7];
+    }
+    for (float& value : a) value *= 1 + excess;
+    for (int i = 0; i < 3; ++i) {
+      FloatArray c(35);
+      const auto products = Open(kPrecisions[i]);
+      REQUIRE(products->Multiply(shape, {a.data(), b.data(), c.data(), nullptr}, nullptr, nullptr));
+      EXPECT_EQ(c == expected, i >= first_to_drop_it);
     }
   }
 }

@@ -9,7 +9,7 @@ import { dense, lstm } from '../native-models.js';
 
 const spec: NativeModelSpec = { tokenInput: false, inputShape: [4, 3], layers: [lstm('lstm', 3, 5)] };
 const options: NativeTimingOptions = {
-  ...{ device: 'cpu', threads: 1, seed: 1, data: null },
+  ...{ device: 'cpu', threads: 1, precision: 'float32', seed: 1, data: null },
   ...{ batch: 2, inputGradient: false, warmups: 0, rounds: 2 },
 };
 
@@ -18,6 +18,7 @@ test.each<[string, unknown, unknown, unknown, RegExp]>([
   ['an empty list of them', [], options, null, /a model or more/],
   ['what is none', [7], options, null, /an object for spec/],
   ['options without a device', [spec], {}, null, /for device/],
+  ['a precision that is none', [spec], { ...options, precision: 'half' }, null, /for precision/],
   ['a batch of 0', [spec], { ...options, batch: 0 }, null, /for batch/],
   ['no rounds', [spec], { ...options, rounds: 0 }, null, /for rounds/],
   ['part of a warm turn', [spec], { ...options, warmups: 0.5 }, null, /for warmups/],

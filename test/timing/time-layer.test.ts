@@ -160,6 +160,7 @@ describe('what cannot be timed is refused with a sentence:', () => {
     ['no repeats', { repeats: 0 }, InvalidArgumentError, /for repeats/],
     ['a dropout of 1', { recurrentDropout: 1 }, InvalidArgumentError, /for recurrentDropout/],
     ['an unknown device', { device: 'gpu' }, InvalidArgumentError, /for device/],
+    ['an unknown precision', { precision: 'half' }, InvalidArgumentError, /float32, tf32, bfloat16 for precision/],
     ['too many threads', { threads: 100_000 }, InvalidArgumentError, /threads/],
     ['a signal that is none', { signal: 'stop' }, InvalidArgumentError, /AbortSignal/],
     ['sizes that overflow', { batch: 2 ** 31 - 1, steps: 2 ** 31 - 1 }, InvalidModelError, /2\^46/],

@@ -18,6 +18,16 @@ const layer = {
 };
 addon.timeLayers(
   [{ tokenInput: false, inputShape: [64], layers: [layer] }],
-  { device: 'cpu', threads: 2, seed: 1, data: null, batch: 64, inputGradient: false, warmups: 0, rounds: 2 ** 40 },
+  {
+    device: 'cpu',
+    threads: 2,
+    precision: 'float32',
+    seed: 1,
+    data: null,
+    batch: 64,
+    inputGradient: false,
+    warmups: 0,
+    rounds: 2 ** 40,
+  },
   () => parentPort.postMessage('timing'),
 );

@@ -14,7 +14,7 @@ import { previousFolder } from './replace-folder.js';
 import { readSafetensors, readSafetensorsHeader } from './safetensors.js';
 import { ITERATIONS, STATE } from './save.js';
 
-export type LoadOptions = Pick<SequentialOptions, 'device' | 'threads'>;
+export type LoadOptions = Pick<SequentialOptions, 'device' | 'threads' | 'precision'>;
 
 // No model of this package comes near these.
 const LARGEST_MODEL_FILE = 16 * 1024 * 1024;
@@ -22,7 +22,8 @@ const LARGEST_VOCABULARY_FILE = 512 * 1024 * 1024;
 
 /**
  * The model that `save` wrote to the folder: the same predictions, and training goes on as if it had not been
- * interrupted (`fit` with the right `initialEpoch`). Nothing in the files is trusted.
+ * interrupted (`fit` with the right `initialEpoch`). Its precision is the one it was saved with, unless another is asked
+ * for. Nothing in the files is trusted.
  *
  * Where the folder is missing because a `save` was cut short at its last step, the model it was to replace is loaded.
  *
@@ -33,7 +34,7 @@ const LARGEST_VOCABULARY_FILE = 512 * 1024 * 1024;
  */
 export async function loadModel(path: string, options?: LoadOptions): Promise<Model> {
   nonEmptyString(path, 'path');
-  const given = checkedOptions(options, ['device', 'threads'], 'loadModel');
+  const given = checkedOptions(options, ['device', 'threads', 'precision'], 'loadModel');
   const folder = await existing(path);
   const modelPath = join(folder, modelFiles.model);
   const text = await readText(modelPath, LARGEST_MODEL_FILE, {
@@ -44,7 +45,8 @@ export async function loadModel(path: string, options?: LoadOptions): Promise<Mo
   const weightsPath = join(folder, modelFiles.weights);
   await checkWeights(weightsPath, saved.architecture);
   const spec = nativeSpecWithoutDraws(saved.architecture);
-  const model = new Model(saved.architecture, { ...given, seed: saved.seed }, spec);
+  const precision = given.precision ?? saved.precision;
+  const model = new Model(saved.architecture, { ...given, precision, seed: saved.seed }, spec);
   try {
     const core = Model.coreOf(model);
     writeWeights(core.native, Object.fromEntries((await readSafetensors(weightsPath)).tensors));

@@ -3,6 +3,7 @@
 import { choice, nonNegativeInteger, nonNegativeNumber } from '../../arguments.js';
 import { InvalidFileError, SlimLstmError } from '../../errors.js';
 import { type Layer, layerFromConfig } from '../../layers/index.js';
+import { checkedPrecision, type Precision } from '../../precision.js';
 import { type Architecture, arrange } from '../architecture.js';
 import { type LossName, lossName, targetForm } from '../losses.js';
 import { type Metric, type Metrics, resolveMetrics } from '../metrics.js';
@@ -30,16 +31,18 @@ export interface SavedText {
 export interface SavedModel {
   readonly architecture: Architecture;
   readonly seed: number;
+  readonly precision: Precision;
   readonly training: SavedTraining | null;
   readonly text: SavedText | null;
 }
 
 export function describeModel(core: ModelCore, text: Required<TextPipeline> | null): string {
-  const { architecture, compiled, seed, learningRate } = core;
+  const { architecture, compiled, seed, precision, learningRate } = core;
   const description = {
     format: FORMAT,
     version: VERSION,
     seed,
+    precision,
     inputShape: architecture.inputShape,
     layers: architecture.layers.map(({ name, layer }) => ({ kind: layer.kind, name, config: layer.config })),
     training:
@@ -76,15 +79,18 @@ export function parseModelFile(text: string, path: string): SavedModel {
   const fields = exactFields(
     path,
     'FIELDS',
-    parsed(text, path),
-    ['format', 'version', 'seed', 'inputShape', 'layers', 'training', 'text'],
+    // The first files told no precision; there was float32 alone.
+    { precision: 'float32', ...parsed(text, path) },
+    ['format', 'version', 'seed', 'precision', 'inputShape', 'layers', 'training', 'text'],
     'the file',
   );
   const seed = checked(path, 'FIELDS', () => nonNegativeInteger(fields.seed, 'seed'));
+  const precision = checked(path, 'FIELDS', () => checkedPrecision(fields.precision));
   const architecture = parsedArchitecture(path, fields);
   return {
     architecture,
     seed,
+    precision,
     training: fields.training === null ? null : parsedTraining(path, fields.training, architecture),
     text: fields.text === null ? null : parsedText(path, fields.text),
   };
