@@ -3,6 +3,7 @@
 #include "cuda/activation.h"
 #include "cuda/column_sums.h"
 #include "cuda/conv1d.h"
+#include "cuda/conv1d_fold.h"
 #include "cuda/conv1d_operand.h"
 #include "cuda/memory_operations.h"
 #include "cuda/product_kernel.h"
@@ -51,9 +52,8 @@ void MultiplyBack(const CudaContext& context, const Conv1dShape& shape, const fl
 }
 
 void ComputeInputGradient(const CudaContext& context, const Conv1dShape& shape, int64_t batch, const float* kernel,
-                          const float* dy, bool accumulate, float* dx) {
-  ProductResult result = DenseResult(batch * shape.steps, shape.channels, shape.taps * shape.filters, dx);
-  result.accumulate = accumulate;
+                          const float* dy, float* dx) {
+  const ProductResult result = DenseResult(batch * shape.steps, shape.channels, shape.taps * shape.filters, dx);
   const bool vectors = shape.filters % 4 == 0 && IsAligned(kernel) && IsAligned(dy);
   (vectors ? &MultiplyBack<4> : &MultiplyBack<1>)(context, shape, kernel, dy, result);
 }
@@ -61,12 +61,15 @@ void ComputeInputGradient(const CudaContext& context, const Conv1dShape& shape, 
 }  // namespace
 
 size_t Conv1dScratchBytes(const Conv1dShape& shape, int64_t batch, bool embedded, bool training) {
-  if (!embedded || !training) return 0;
-  return RowBytes(shape, batch) + TokenGroupsBytes(batch * shape.steps, shape.channels);
+  if (!embedded) return 0;
+  const size_t folded = FoldedConv1dScratchBytes(shape, batch, training);
+  if (!training) return folded;
+  return std::max(folded, RowBytes(shape, batch) + TokenGroupsBytes(batch * shape.steps, shape.channels));
 }
 
 void Conv1dForward(const CudaContext& context, const Conv1dShape& shape, int64_t batch, const SequenceInput& input,
-                   const Conv1dWeights& weights, float* y) {
+                   const Conv1dWeights& weights, float* y, void* scratch) {
+  if (FoldsConv1d(shape, batch, input)) return FoldedConv1dForward(context, shape, batch, input, weights, y, scratch);
   const int64_t rows = batch * shape.out_steps;
   ProductResult result = DenseResult(rows, shape.filters, shape.taps * shape.channels, y);
   result.bias = weights.bias;
@@ -80,6 +83,9 @@ void Conv1dForward(const CudaContext& context, const Conv1dShape& shape, int64_t
 void Conv1dBackward(const CudaContext& context, const Conv1dShape& shape, int64_t batch, const SequenceInput& input,
                     const Conv1dWeights& weights, const float* y, float* dy, const Conv1dGradients& gradients,
                     const SequenceGradient& dinput, void* scratch) {
+  if ((gradients.kernel != nullptr || dinput.dtable != nullptr) && FoldsConv1d(shape, batch, input)) {
+    return FoldedConv1dBackward(context, shape, batch, input, weights, y, dy, gradients, dinput.dtable, scratch);
+  }
   const int64_t rows = batch * shape.out_steps;
   if (shape.activation != Activation::kLinear) {
     ActivationBackward(context, shape.activation, rows, shape.filters, y, dy, dy);
@@ -91,17 +97,15 @@ void Conv1dBackward(const CudaContext& context, const Conv1dShape& shape, int64_
   }
   if (gradients.bias != nullptr) ColumnSums(context, dy, rows, shape.filters, shape.filters, gradients.bias);
   if (dinput.dx != nullptr) {
-    ComputeInputGradient(context, shape, batch, weights.kernel, dy, dinput.accumulate, dinput.dx);
+    ComputeInputGradient(context, shape, batch, weights.kernel, dy, dinput.dx);
   }
   if (dinput.dtable == nullptr) return;
   auto* dx = static_cast<float*>(scratch);
   void* groups = static_cast<uint8_t*>(scratch) + RowBytes(shape, batch);
-  ComputeInputGradient(context, shape, batch, weights.kernel, dy, false, dx);
+  ComputeInputGradient(context, shape, batch, weights.kernel, dy, dx);
   const TokenOrder order = GroupTokens(context, input.tokens, batch * shape.steps, input.vocabulary, groups);
-  if (!dinput.accumulate) {
-    Zero(context, dinput.dtable, static_cast<size_t>(input.vocabulary * shape.channels) * sizeof(float));
-  }
-  SumRowsByToken(context, order, dx, shape.channels, dinput.accumulate, dinput.dtable, groups);
+  Zero(context, dinput.dtable, static_cast<size_t>(input.vocabulary * shape.channels) * sizeof(float));
+  SumRowsByToken(context, order, dx, shape.channels, false, dinput.dtable, groups);
 }
 
 }  // namespace slim::cuda

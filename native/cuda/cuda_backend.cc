@@ -93,8 +93,8 @@ class CudaBackend final : public Backend {
     return cuda::Conv1dScratchBytes(shape, batch, embedded, training);
   }
   void Conv1dForward(const Conv1dShape& shape, int64_t batch, const SequenceInput& input, const Conv1dWeights& weights,
-                     float* y, void*) override {
-    cuda::Conv1dForward(Context(), shape, batch, input, weights, y);
+                     float* y, void* scratch) override {
+    cuda::Conv1dForward(Context(), shape, batch, input, weights, y, scratch);
   }
   void Conv1dBackward(const Conv1dShape& shape, int64_t batch, const SequenceInput& input, const Conv1dWeights& weights,
                       const float* y, float* dy, const Conv1dGradients& gradients, const SequenceGradient& dinput,
