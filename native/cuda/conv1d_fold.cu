@@ -4,12 +4,13 @@
 #include "cuda/activation.h"
 #include "cuda/column_sums.h"
 #include "cuda/conv1d_fold.h"
-#include "cuda/conv1d_operand.h"
+#include "cuda/division.h"
 #include "cuda/elementwise.h"
 #include "cuda/memory_operations.h"
 #include "cuda/product.h"
 #include "cuda/token_groups.h"
 #include "cuda/token_sums.h"
+#include "cuda/vector_access.h"
 
 namespace slim::cuda {
 namespace {
@@ -166,8 +167,8 @@ struct SumOfTaps {
     DivideBy(row, shape.out_steps, &sample, &t);
     const int64_t filter = part * kVector;
     const int32_t* sequence = tokens + sample * shape.steps;
-    float sum[kVector];
-    LoadVectorOrZero<kVector>(bias != nullptr, bias + filter, sum);
+    float sum[kVector] = {};
+    if (bias != nullptr) LoadVector<kVector>(bias + filter, sum);
     int64_t step = t * shape.stride - shape.pad_left;
     // Outside the sequence something is read too: without a branch the reads of several taps are under way together.
 #pragma unroll 4
@@ -266,8 +267,7 @@ void FoldedConv1dForward(const CudaContext& context, const Conv1dShape& shape, i
   const FoldMemory memory(shape, batch, input.vocabulary, false, scratch);
   PutTapsAside(context, shape, weights.kernel, memory.kernel);
   FoldTable(context, shape, input, memory);
-  const bool vectors =
-      IsVectorAligned(y, shape.filters, shape.filters) && IsVectorAligned(weights.bias, shape.filters, shape.filters);
+  const bool vectors = ReadsInFours(y, shape.filters) && ReadsInFours(weights.bias, shape.filters);
   (vectors ? &SumTaps<4> : &SumTaps<1>)(context, shape, batch, input.tokens, memory.folded, weights.bias, y);
 }
 
@@ -282,8 +282,7 @@ void FoldedConv1dBackward(const CudaContext& context, const Conv1dShape& shape, 
   const FoldMemory memory(shape, batch, input.vocabulary, true, scratch);
   const TokenOrder order = GroupTokens(context, input.tokens, batch * shape.steps, input.vocabulary, memory.groups);
   Zero(context, memory.folded, static_cast<size_t>(input.vocabulary * width) * sizeof(float));
-  const bool vectors =
-      IsVectorAligned(dy, shape.filters, shape.filters) && (!relu || IsVectorAligned(y, shape.filters, shape.filters));
+  const bool vectors = ReadsInFours(dy, shape.filters) && (!relu || ReadsInFours(y, shape.filters));
   const auto sum_gradients = relu ? (vectors ? &SumGradients<true, 4> : &SumGradients<true, 1>)
                                   : (vectors ? &SumGradients<false, 4> : &SumGradients<false, 1>);
   sum_gradients(context, shape, order, y, dy, memory);

@@ -10,31 +10,12 @@
 namespace slim::cuda {
 
 template <int kVector>
-__device__ inline void LoadVector(const float* from, float* to) {
-  if constexpr (kVector == 4) {
-    const float4 v = *reinterpret_cast<const float4*>(from);
-    to[0] = v.x, to[1] = v.y, to[2] = v.z, to[3] = v.w;
-  } else {
-    *to = *from;
-  }
-}
-
-template <int kVector>
 __device__ inline void LoadVectorOrZero(bool inside, const float* from, float* to) {
   if constexpr (kVector == 4) {
     const float4 v = inside ? *reinterpret_cast<const float4*>(from) : float4{0, 0, 0, 0};
     to[0] = v.x, to[1] = v.y, to[2] = v.z, to[3] = v.w;
   } else {
     *to = inside ? *from : 0.0f;
-  }
-}
-
-template <int kVector>
-__device__ inline void StoreVector(const float* from, float* to) {
-  if constexpr (kVector == 4) {
-    *reinterpret_cast<float4*>(to) = float4{from[0], from[1], from[2], from[3]};
-  } else {
-    *to = *from;
   }
 }
 

@@ -5,9 +5,9 @@
 
 #include "cuda/context.h"
 #include "cuda/launch.h"
-#include "cuda/product_operand.h"
 #include "cuda/ptx.h"
 #include "cuda/token_groups.h"
+#include "cuda/vector_access.h"
 
 /// Sums by token of rows that need not lie in memory: what is summed at a position is up to the type Rows. Prepare does
 /// once for a position what does not depend on the column, PrepareColumn the other way round, and Load reads kVector
