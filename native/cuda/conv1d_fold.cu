@@ -4,6 +4,7 @@
 #include "cuda/activation.h"
 #include "cuda/column_sums.h"
 #include "cuda/conv1d_fold.h"
+#include "cuda/conv1d_taps.h"
 #include "cuda/division.h"
 #include "cuda/elementwise.h"
 #include "cuda/memory_operations.h"
@@ -17,7 +18,8 @@ namespace {
 
 // --- the choice ------------------------------------------------------------------------------------------------------
 
-// Reading and adding a value that a tap found takes the time of so many multiply-adds of a product.
+// Reading 4 bytes that a tap found is counted as so many multiply-adds of a product: about what a device does in
+// float32 while its second-level cache yields them.
 constexpr int64_t kMultipliesPerValue = 16;
 
 // The first tap through which every output row sees a row of the sequence, -1 where there is none. The sums of such a
@@ -69,32 +71,6 @@ struct FoldMemory {
 };
 
 // --- products with the taps side by side -----------------------------------------------------------------------------
-
-// to[j, i, :] = from[i, j, :]
-struct SwapAxes {
-  const float* from;  // [rows, columns, width]
-  float* to;          // [columns, rows, width]
-  int64_t rows, columns, width;
-
-  __device__ void operator()(int64_t at) const {
-    int64_t line, k, i, j;
-    DivideBy(at, width, &line, &k);
-    DivideBy(line, rows, &j, &i);
-    to[at] = from[(i * columns + j) * width + k];
-  }
-};
-
-// The kernel [taps, C, F] as [C, taps * F].
-void PutTapsAside(const CudaContext& context, const Conv1dShape& shape, const float* kernel, float* aside) {
-  ForEachElement(context, shape.taps * shape.channels * shape.filters,
-                 SwapAxes{kernel, aside, shape.taps, shape.channels, shape.filters});
-}
-
-// And its gradient back.
-void PutTapsApart(const CudaContext& context, const Conv1dShape& shape, const float* aside, float* gradient) {
-  ForEachElement(context, shape.taps * shape.channels * shape.filters,
-                 SwapAxes{aside, gradient, shape.channels, shape.taps, shape.filters});
-}
 
 // folded = table kernel
 void FoldTable(const CudaContext& context, const Conv1dShape& shape, const SequenceInput& input,
@@ -265,7 +241,7 @@ size_t FoldedConv1dScratchBytes(const Conv1dShape& shape, int64_t batch, bool tr
 void FoldedConv1dForward(const CudaContext& context, const Conv1dShape& shape, int64_t batch,
                          const SequenceInput& input, const Conv1dWeights& weights, float* y, void* scratch) {
   const FoldMemory memory(shape, batch, input.vocabulary, false, scratch);
-  PutTapsAside(context, shape, weights.kernel, memory.kernel);
+  PutTapsSideBySide(context, shape, weights.kernel, memory.kernel);
   FoldTable(context, shape, input, memory);
   const bool vectors = ReadsInFours(y, shape.filters) && ReadsInFours(weights.bias, shape.filters);
   (vectors ? &SumTaps<4> : &SumTaps<1>)(context, shape, batch, input.tokens, memory.folded, weights.bias, y);
@@ -296,7 +272,7 @@ void FoldedConv1dBackward(const CudaContext& context, const Conv1dShape& shape, 
     PutTapsApart(context, shape, memory.gradient, gradients.kernel);
   }
   if (dtable != nullptr) {
-    PutTapsAside(context, shape, weights.kernel, memory.kernel);
+    PutTapsSideBySide(context, shape, weights.kernel, memory.kernel);
     MultiplyTableGradient(context, shape, input, memory, dtable);
   }
 }

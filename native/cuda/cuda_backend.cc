@@ -90,7 +90,7 @@ class CudaBackend final : public Backend {
   }
 
   size_t Conv1dScratchBytes(const Conv1dShape& shape, int64_t batch, bool embedded, bool training) override {
-    return cuda::Conv1dScratchBytes(shape, batch, embedded, training);
+    return cuda::Conv1dScratchBytes(Context(), shape, batch, embedded, training);
   }
   void Conv1dForward(const Conv1dShape& shape, int64_t batch, const SequenceInput& input, const Conv1dWeights& weights,
                      float* y, void* scratch) override {
