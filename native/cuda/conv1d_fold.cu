@@ -32,12 +32,13 @@ int64_t TapWithinSequence(const Conv1dShape& shape) {
   return -1;
 }
 
-// The most rows of a table that are folded. Sizes are planned for any vocabulary; half as many rows as windows have
-// half the products, and the reads of the values are to take no more than the other half.
+// The most rows of a table that are folded; sizes are planned for any vocabulary. Half as many rows as there are
+// windows have half the products, and the reads of the values are to take no more than the other half. What the taps
+// make of them may need twice the memory of the output.
 int64_t FoldRows(const Conv1dShape& shape, int64_t batch) {
   if (shape.channels < 2 * kMultipliesPerValue || TapWithinSequence(shape) < 0) return 0;
   if (batch * shape.steps > INT32_MAX) return 0;  // GroupTokens
-  return batch * shape.out_steps / 2;
+  return batch * shape.out_steps * 2 / std::max<int64_t>(4, shape.taps);
 }
 
 // --- memory ----------------------------------------------------------------------------------------------------------

@@ -58,22 +58,21 @@ Conv1dShape Valid(int64_t steps, int64_t channels, int64_t filters, int64_t taps
   return {steps, channels, filters, taps, 1, 1, 0, steps - taps + 1, activation};
 }
 
-TEST("a table of at most half as many rows as there are windows is folded where rows are wide") {
-  const Conv1dShape shape = Valid(24, 32, 8, 5, Activation::kRelu);  // 20 windows a sequence
+TEST("a table is folded where rows are wide and it has half as many as there are windows, or fewer for many taps") {
   const int32_t tokens[1] = {};
   const float table[1] = {};
-  const auto folds = [&](const Conv1dShape& of, int64_t vocabulary) {
-    return cuda::FoldsConv1d(of, 3, {nullptr, tokens, table, vocabulary});
+  const auto folds = [&](const Conv1dShape& shape, int64_t vocabulary) {
+    return cuda::FoldsConv1d(shape, 3, {nullptr, tokens, table, vocabulary});
   };
+  const Conv1dShape shape = Valid(23, 32, 8, 4, Activation::kRelu);  // 20 windows a sequence
   EXPECT(folds(shape, 30));
   EXPECT(!folds(shape, 31));
   EXPECT(!cuda::FoldsConv1d(shape, 3, {table, nullptr, nullptr, 0}));
-  Conv1dShape other = shape;
-  other.channels = 31;
-  EXPECT(!folds(other, 30));
+  EXPECT(!folds(Valid(23, 31, 8, 4, Activation::kRelu), 30));
+  EXPECT(folds(Valid(27, 32, 8, 8, Activation::kRelu), 15));
+  EXPECT(!folds(Valid(27, 32, 8, 8, Activation::kRelu), 16));
   // Each tap sees nothing but padding somewhere.
-  other = {4, 32, 8, 2, 1, 6, 5, 4, Activation::kRelu};
-  EXPECT(!folds(other, 2));
+  EXPECT(!folds({4, 32, 8, 2, 1, 6, 5, 4, Activation::kRelu}, 2));
 }
 
 TEST("a convolution and its gradients by token equal the CPU's at small and odd sizes") {
@@ -93,12 +92,12 @@ TEST("padding, stride and dilation are those of the definition") {
       {40, 34, 4, 4, 1, 3, 9, 40, Activation::kLinear}, {8, 32, 4, 5, 1, 2, 4, 8, Activation::kRelu},
       {41, 32, 4, 1, 4, 1, 0, 11, Activation::kRelu},  // rows that no window sees
   };
-  for (const Conv1dShape& shape : shapes) ExpectFolded(shape, 3, {.vocabulary = 11});
+  for (const Conv1dShape& shape : shapes) ExpectFolded(shape, 3, {.vocabulary = 9});
 }
 
 TEST("it is all one which tokens there are") {
   const Conv1dShape shape = Valid(44, 32, 8, 5, Activation::kRelu);
-  const int64_t positions = 3 * shape.steps, most = 3 * shape.out_steps / 2;
+  const int64_t positions = 3 * shape.steps, most = 3 * shape.out_steps * 2 / 5;
   const auto places = static_cast<size_t>(positions);
   IntArray all(places), ends(places);
   for (size_t i = 0; i < places; ++i) {
