@@ -2,11 +2,12 @@
  * This package's CUDA device beside PyTorch with cuDNN, in one run on one GPU: `npm run bench:gpu`. What is compared, and
  * how to read the tables, stands in `bench/gpu/README.md`.
  *
- *     node bench/gpu.mjs [--only NAMES] [--rounds 15] [--seconds 600] [--python PATH] [--out FOLDER]
+ *     node bench/gpu.mjs [--only NAMES] [--precisions NAMES] [--rounds 15] [--seconds 600] [--python PATH] [--out FOLDER]
  *     node bench/gpu.mjs --record FILE
  *
  * Writes `bench/results/<gpu>.json` and the tables of `bench/gpu/README.md`; with --out FOLDER `bench.json` and `bench.md`
- * there instead. --precisions names those of this package that are measured, all by default. --record brings such a file from another machine into this repository.
+ * there instead. --precisions names those of this package that are measured, all by default. --record brings such a file
+ * from another machine into this repository.
  */
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -34,6 +35,7 @@ const KERNELS = [
 ];
 
 const NETWORK = { batch: 128, steps: 1000, words: 20_000, classes: 20 };
+
 /** Sizes of the standard LSTM at which this package's and cuDNN's may differ in which is the faster. */
 const IMPLEMENTATION_SHAPES = [64, 128, 256, 512, 1024].flatMap((units) =>
   [16, 64, 256].map((batch) => ({ units, inputSize: 128, batch, steps: 100 })),

@@ -360,6 +360,7 @@ class Backend {
                              const Conv1dWeights& weights, float* y, void* scratch) = 0;  // y [B, T out, F]
   /// `dy` is destroyed. `y` is what the forward pass wrote; it is not read where the activation is linear, nor are
   /// written rows of the input where the kernel's gradient is not wanted: their memory may be in use again by then.
+  /// `dinput` is overwritten: directions that share an input are recurrences alone.
   virtual void Conv1dBackward(const Conv1dShape& shape, int64_t batch, const SequenceInput& input,
                               const Conv1dWeights& weights, const float* y, float* dy, const Conv1dGradients& gradients,
                               const SequenceGradient& dinput, void* scratch) = 0;

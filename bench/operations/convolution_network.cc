@@ -1,25 +1,15 @@
-// Times the operations of the Kent & Salem network below its recurrence, forward and backward, on made-up posts whose
-// lengths and word frequencies are like those of 20 Newsgroups: 229 of 1000 positions are words on average, the rest is
-// padding in front, and words follow Zipf's law.
-//
-//   slim_lstm_bench_operations [threads] [batch] [repetitions]
-//
-// Prints for each operation the shortest and the median time, the shortest processor time of all threads together (the
-// figure to look at while others use the machine), and where it is a product the GF/s that it would have if all of its
-// multiply-adds were done, padding and zeros included: more than the machine can do where work is saved.
+#include "convolution_network.h"
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
 #include <ctime>
 #include <functional>
+#include <memory>
 #include <random>
 #include <string>
 #include <vector>
-
-#include "cpu/cpu_backend.h"
 
 namespace slim {
 namespace {
@@ -59,16 +49,23 @@ struct Timing {
 
 class Timings {
  public:
+  Timings(Backend& backend, int passes) : backend_(backend), passes_(passes) {}
+
   void Measure(const std::string& name, double flops, const std::function<void()>& run) {
-    const auto start = std::chrono::steady_clock::now();
-    const std::clock_t processor_start = std::clock();
-    run();
-    const std::clock_t processor = std::clock() - processor_start;
-    const std::chrono::duration<double, std::milli> elapsed = std::chrono::steady_clock::now() - start;
     auto timing = std::find_if(timings_.begin(), timings_.end(), [&](const Timing& t) { return t.name == name; });
     if (timing == timings_.end()) timing = timings_.insert(timings_.end(), {name, flops, {}, {}});
-    timing->milliseconds.push_back(elapsed.count());
-    timing->processor_milliseconds.push_back(1e3 * static_cast<double>(processor) / CLOCKS_PER_SEC);
+    const auto key = static_cast<uint64_t>(timing - timings_.begin());
+    backend_.Synchronize();
+    const auto start = std::chrono::steady_clock::now();
+    const std::clock_t processor_start = std::clock();
+    backend_.Run(key, [&] {
+      for (int pass = 0; pass < passes_; ++pass) run();
+    });
+    backend_.Synchronize();
+    const std::clock_t processor = std::clock() - processor_start;
+    const std::chrono::duration<double, std::milli> elapsed = std::chrono::steady_clock::now() - start;
+    timing->milliseconds.push_back(elapsed.count() / passes_);
+    timing->processor_milliseconds.push_back(1e3 * static_cast<double>(processor) / CLOCKS_PER_SEC / passes_);
   }
 
   void Print(int64_t batch) {
@@ -93,6 +90,8 @@ class Timings {
   }
 
  private:
+  Backend& backend_;
+  int passes_;
   std::vector<Timing> timings_;
 };
 
@@ -143,41 +142,42 @@ struct Layers {
   int32_t* Winners() const { return reinterpret_cast<int32_t*>(winners.get()); }
 };
 
-int Main(int threads, int64_t batch, int repetitions) {
-  const std::unique_ptr<Backend> backend = MakeCpuBackend(threads);
-  std::printf("%s, batch %lld, %lld steps\n", backend->Description().c_str(), static_cast<long long>(batch),
+}  // namespace
+
+void TimeConvolutionNetwork(Backend& backend, int64_t batch, int repetitions, int passes) {
+  std::printf("%s, batch %lld, %lld steps\n", backend.Description().c_str(), static_cast<long long>(batch),
               static_cast<long long>(kSteps));
   std::mt19937 random(7);
 
-  DeviceFloats table(*backend, static_cast<size_t>(kVocabulary * kWidth));
-  FillUniform(*backend, table.get() + kWidth, static_cast<size_t>((kVocabulary - 1) * kWidth), 0.7f, random);
-  DeviceFloats tokens(*backend, static_cast<size_t>(batch * kSteps));
+  DeviceFloats table(backend, static_cast<size_t>(kVocabulary * kWidth));
+  FillUniform(backend, table.get() + kWidth, static_cast<size_t>((kVocabulary - 1) * kWidth), 0.7f, random);
+  DeviceFloats tokens(backend, static_cast<size_t>(batch * kSteps));
 
   std::vector<std::unique_ptr<Layers>> layers;
   int64_t steps = kSteps, channels = kWidth;
   size_t scratch_bytes = 0;
   for (int i = 0; i < kBlocksOfLayers; ++i) {
-    layers.push_back(std::make_unique<Layers>(*backend, batch, steps, channels));
+    layers.push_back(std::make_unique<Layers>(backend, batch, steps, channels));
     Layers& layer = *layers.back();
     const float limit = std::sqrt(6.0f / static_cast<float>(kTaps * (channels + kFilters)));
-    FillUniform(*backend, layer.kernel.get(), static_cast<size_t>(layer.kernel_floats), limit, random);
-    scratch_bytes = std::max(scratch_bytes, backend->Conv1dScratchBytes(layer.conv, batch, i == 0, true));
+    FillUniform(backend, layer.kernel.get(), static_cast<size_t>(layer.kernel_floats), limit, random);
+    scratch_bytes = std::max(scratch_bytes, backend.Conv1dScratchBytes(layer.conv, batch, i == 0, true));
     steps = layer.pool.out_steps;
     channels = kFilters;
   }
-  DeviceFloats scratch(*backend, scratch_bytes / sizeof(float) + 1);
+  DeviceFloats scratch(backend, scratch_bytes / sizeof(float) + 1);
   std::printf("scratch %.1f MB\n", static_cast<double>(scratch_bytes) * 1e-6);
-  DeviceFloats last_gradient(*backend, static_cast<size_t>(layers.back()->pool_floats));
-  FillUniform(*backend, last_gradient.get(), static_cast<size_t>(layers.back()->pool_floats), 0.01f, random);
+  DeviceFloats last_gradient(backend, static_cast<size_t>(layers.back()->pool_floats));
+  FillUniform(backend, last_gradient.get(), static_cast<size_t>(layers.back()->pool_floats), 0.01f, random);
 
-  Timings timings;
+  Timings timings(backend, passes);
   for (int repetition = 0; repetition < repetitions; ++repetition) {
     const std::vector<int32_t> posts = MakePosts(batch, random);
-    backend->Upload(tokens.get(), posts.data(), posts.size() * sizeof(int32_t));
+    backend.Upload(tokens.get(), posts.data(), posts.size() * sizeof(int32_t));
     StepValues step;
     step.seed = 3;
     step.step = static_cast<uint32_t>(repetition);
-    backend->SetStep(step);
+    backend.SetStep(step);
 
     const auto input_of = [&](int i) {
       SequenceInput input;
@@ -196,45 +196,38 @@ int Main(int threads, int64_t batch, int repetitions) {
       const double flops =
           2.0 * static_cast<double>(layer.conv_floats) * static_cast<double>(kTaps * layer.conv.channels);
       timings.Measure("conv1d" + number, flops, [&] {
-        backend->Conv1dForward(layer.conv, batch, input_of(i), {layer.kernel.get(), layer.bias.get()}, layer.y.get(),
-                               scratch.get());
+        backend.Conv1dForward(layer.conv, batch, input_of(i), {layer.kernel.get(), layer.bias.get()}, layer.y.get(),
+                              scratch.get());
       });
       timings.Measure("pool" + number, 0, [&] {
-        backend->MaxPoolForward(layer.pool, batch, layer.y.get(), layer.pooled.get(), layer.Winners());
+        backend.MaxPoolForward(layer.pool, batch, layer.y.get(), layer.pooled.get(), layer.Winners());
       });
       timings.Measure("dropout" + number, 0, [&] {
-        backend->Dropout(kRate, static_cast<uint32_t>(i), layer.pool_floats, layer.pooled.get(), layer.pooled.get());
+        backend.Dropout(kRate, static_cast<uint32_t>(i), layer.pool_floats, layer.pooled.get(), layer.pooled.get());
       });
     }
-    backend->Copy(layers.back()->dpooled.get(), last_gradient.get(),
-                  static_cast<size_t>(layers.back()->pool_floats) * sizeof(float));
+    backend.Copy(layers.back()->dpooled.get(), last_gradient.get(),
+                 static_cast<size_t>(layers.back()->pool_floats) * sizeof(float));
     for (int i = kBlocksOfLayers - 1; i >= 0; --i) {
       Layers& layer = *layers[static_cast<size_t>(i)];
       const std::string number = " " + std::to_string(i + 1);
       const double flops =
           2.0 * static_cast<double>(layer.conv_floats) * static_cast<double>(kTaps * layer.conv.channels);
       timings.Measure("dropout backward" + number, 0, [&] {
-        backend->Dropout(kRate, static_cast<uint32_t>(i), layer.pool_floats, layer.dpooled.get(), layer.dpooled.get());
+        backend.Dropout(kRate, static_cast<uint32_t>(i), layer.pool_floats, layer.dpooled.get(), layer.dpooled.get());
       });
       timings.Measure("pool backward" + number, 0, [&] {
-        backend->MaxPoolBackward(layer.pool, batch, layer.Winners(), layer.dpooled.get(), layer.dy.get());
+        backend.MaxPoolBackward(layer.pool, batch, layer.Winners(), layer.dpooled.get(), layer.dy.get());
       });
       SequenceGradient dinput;
       if (i > 0) dinput.dx = layers[static_cast<size_t>(i) - 1]->dpooled.get();
       timings.Measure("conv1d backward" + number, i > 0 ? 2 * flops : flops, [&] {
-        backend->Conv1dBackward(layer.conv, batch, input_of(i), {layer.kernel.get(), layer.bias.get()}, layer.y.get(),
-                                layer.dy.get(), {layer.dkernel.get(), layer.dbias.get()}, dinput, scratch.get());
+        backend.Conv1dBackward(layer.conv, batch, input_of(i), {layer.kernel.get(), layer.bias.get()}, layer.y.get(),
+                               layer.dy.get(), {layer.dkernel.get(), layer.dbias.get()}, dinput, scratch.get());
       });
     }
   }
   timings.Print(batch);
-  return 0;
 }
 
-}  // namespace
 }  // namespace slim
-
-int main(int count, char** arguments) {
-  const auto number = [&](int i, int otherwise) { return count > i ? std::atoi(arguments[i]) : otherwise; };
-  return slim::Main(number(1, 0), number(2, 128), number(3, 10));
-}

@@ -39,7 +39,7 @@ size_t TableGradientBytes(const Conv1dShape& shape, int64_t batch) {
   return TokenGroups::Bytes(positions) + TokenGroups::SumBytes(positions, Size(shape.channels));
 }
 
-void SumTableGradient(ThreadPool& pool, const Conv1dGradientTask& task, const SequenceGradient& dinput, Arena& arena) {
+void SumTableGradient(ThreadPool& pool, const Conv1dGradientTask& task, float* dtable, Arena& arena) {
   const Conv1dShape& shape = task.shape;
   TokenGroups groups(Size(task.batch * shape.steps), arena);
   for (int64_t sample = 0; sample < task.batch; ++sample) {
@@ -49,10 +49,8 @@ void SumTableGradient(ThreadPool& pool, const Conv1dGradientTask& task, const Se
       groups.Add(task.input.tokens, Size(sequence + range.begin), Size(sequence + range.end));
     }
   }
-  if (!dinput.accumulate) {
-    Zero(pool, dinput.dtable, Size(task.input.vocabulary * shape.channels) * sizeof(float));
-  }
-  groups.SumRows(task.dx, Size(shape.channels), dinput.accumulate, dinput.dtable, pool, arena);
+  Zero(pool, dtable, Size(task.input.vocabulary * shape.channels) * sizeof(float));
+  groups.SumRows(task.dx, Size(shape.channels), false, dtable, pool, arena);
 }
 
 // --- scratch ---------------------------------------------------------------------------------------------------------
@@ -94,7 +92,7 @@ void Conv1dBackward(ThreadPool& pool, const Conv1dShape& shape, int64_t batch, c
   const bool sparse = shape.dilation == 1 && IsSparse(shape, batch, dy);
   (sparse ? ComputeSparseGradient : ComputeDenseGradient)(pool, task, arena);
   if (!embedded) return;
-  if (dinput.dtable != nullptr) SumTableGradient(pool, task, dinput, arena);
+  if (dinput.dtable != nullptr) SumTableGradient(pool, task, dinput.dtable, arena);
   // A region of one task, so that denormals are rounded here as in the others.
   pool.ParallelFor(1, [&](size_t, int) {
     if (gradients.kernel != nullptr) {

@@ -3,7 +3,9 @@
 #include "cuda/activation.h"
 #include "cuda/column_sums.h"
 #include "cuda/conv1d.h"
+#include "cuda/conv1d_fold.h"
 #include "cuda/conv1d_operand.h"
+#include "cuda/conv1d_windows.h"
 #include "cuda/memory_operations.h"
 #include "cuda/product_kernel.h"
 #include "cuda/token_groups.h"
@@ -50,58 +52,80 @@ void MultiplyBack(const CudaContext& context, const Conv1dShape& shape, const fl
                    result);
 }
 
+void ComputeKernelGradient(const CudaContext& context, const Conv1dShape& shape, int64_t batch,
+                           const SequenceInput& input, const float* dy, float* dkernel, void* scratch) {
+  if (WritesWindows(context, shape.filters)) {
+    return WrittenKernelGradient(context, shape, batch, input, dy, dkernel, scratch);
+  }
+  const ProductResult result =
+      DenseResult(shape.taps * shape.channels, shape.filters, batch * shape.out_steps, dkernel);
+  const bool vectors = ReadsInVectors(shape, input) && IsAligned(dy);
+  (vectors ? &MultiplyGradient<4> : &MultiplyGradient<1>)(context, shape, input, dy, result);
+}
+
 void ComputeInputGradient(const CudaContext& context, const Conv1dShape& shape, int64_t batch, const float* kernel,
-                          const float* dy, bool accumulate, float* dx) {
-  ProductResult result = DenseResult(batch * shape.steps, shape.channels, shape.taps * shape.filters, dx);
-  result.accumulate = accumulate;
+                          const float* dy, float* dx, void* scratch) {
+  if (WritesWindows(context, shape.channels)) {
+    return WrittenInputGradient(context, shape, batch, kernel, dy, dx, scratch);
+  }
+  const ProductResult result = DenseResult(batch * shape.steps, shape.channels, shape.taps * shape.filters, dx);
   const bool vectors = shape.filters % 4 == 0 && IsAligned(kernel) && IsAligned(dy);
   (vectors ? &MultiplyBack<4> : &MultiplyBack<1>)(context, shape, kernel, dy, result);
 }
 
 }  // namespace
 
-size_t Conv1dScratchBytes(const Conv1dShape& shape, int64_t batch, bool embedded, bool training) {
-  if (!embedded || !training) return 0;
-  return RowBytes(shape, batch) + TokenGroupsBytes(batch * shape.steps, shape.channels);
+size_t Conv1dScratchBytes(const CudaContext& context, const Conv1dShape& shape, int64_t batch, bool embedded,
+                          bool training) {
+  const bool writes = WritesWindows(context, shape.filters) || (training && WritesWindows(context, shape.channels));
+  const size_t windows = writes ? WrittenWindowsBytes(context, shape, batch, training) : 0;
+  if (!embedded) return windows;
+  const size_t rows = training ? RowBytes(shape, batch) : 0;
+  const size_t groups = training ? TokenGroupsBytes(batch * shape.steps, shape.channels) : 0;
+  return std::max(FoldedConv1dScratchBytes(shape, batch, training), rows + std::max(windows, groups));
 }
 
 void Conv1dForward(const CudaContext& context, const Conv1dShape& shape, int64_t batch, const SequenceInput& input,
-                   const Conv1dWeights& weights, float* y) {
+                   const Conv1dWeights& weights, float* y, void* scratch) {
+  if (FoldsConv1d(shape, batch, input)) return FoldedConv1dForward(context, shape, batch, input, weights, y, scratch);
   const int64_t rows = batch * shape.out_steps;
-  ProductResult result = DenseResult(rows, shape.filters, shape.taps * shape.channels, y);
-  result.bias = weights.bias;
-  result.relu = shape.activation == Activation::kRelu;
-  const bool vectors = ReadsInVectors(shape, input) && IsAligned(weights.kernel);
-  (vectors ? &MultiplyWindows<4> : &MultiplyWindows<1>)(context, shape, input, weights.kernel, result);
-  if (result.relu || shape.activation == Activation::kLinear) return;
+  if (WritesWindows(context, shape.filters)) {
+    MultiplyWrittenWindows(context, shape, batch, input, weights, y, scratch);
+  } else {
+    ProductResult result = DenseResult(rows, shape.filters, shape.taps * shape.channels, y);
+    result.bias = weights.bias;
+    result.relu = shape.activation == Activation::kRelu;
+    const bool vectors = ReadsInVectors(shape, input) && IsAligned(weights.kernel);
+    (vectors ? &MultiplyWindows<4> : &MultiplyWindows<1>)(context, shape, input, weights.kernel, result);
+  }
+  if (shape.activation == Activation::kRelu || shape.activation == Activation::kLinear) return;
   ActivationForward(context, shape.activation, rows, shape.filters, y, y);
 }
 
 void Conv1dBackward(const CudaContext& context, const Conv1dShape& shape, int64_t batch, const SequenceInput& input,
                     const Conv1dWeights& weights, const float* y, float* dy, const Conv1dGradients& gradients,
                     const SequenceGradient& dinput, void* scratch) {
+  if ((gradients.kernel != nullptr || dinput.dtable != nullptr) && FoldsConv1d(shape, batch, input)) {
+    return FoldedConv1dBackward(context, shape, batch, input, weights, y, dy, gradients, dinput.dtable, scratch);
+  }
   const int64_t rows = batch * shape.out_steps;
   if (shape.activation != Activation::kLinear) {
     ActivationBackward(context, shape.activation, rows, shape.filters, y, dy, dy);
   }
   if (gradients.kernel != nullptr) {
-    const ProductResult result = DenseResult(shape.taps * shape.channels, shape.filters, rows, gradients.kernel);
-    const bool vectors = ReadsInVectors(shape, input) && IsAligned(dy);
-    (vectors ? &MultiplyGradient<4> : &MultiplyGradient<1>)(context, shape, input, dy, result);
+    ComputeKernelGradient(context, shape, batch, input, dy, gradients.kernel, scratch);
   }
   if (gradients.bias != nullptr) ColumnSums(context, dy, rows, shape.filters, shape.filters, gradients.bias);
   if (dinput.dx != nullptr) {
-    ComputeInputGradient(context, shape, batch, weights.kernel, dy, dinput.accumulate, dinput.dx);
+    ComputeInputGradient(context, shape, batch, weights.kernel, dy, dinput.dx, scratch);
   }
   if (dinput.dtable == nullptr) return;
   auto* dx = static_cast<float*>(scratch);
-  void* groups = static_cast<uint8_t*>(scratch) + RowBytes(shape, batch);
-  ComputeInputGradient(context, shape, batch, weights.kernel, dy, false, dx);
-  const TokenOrder order = GroupTokens(context, input.tokens, batch * shape.steps, input.vocabulary, groups);
-  if (!dinput.accumulate) {
-    Zero(context, dinput.dtable, static_cast<size_t>(input.vocabulary * shape.channels) * sizeof(float));
-  }
-  SumRowsByToken(context, order, dx, shape.channels, dinput.accumulate, dinput.dtable, groups);
+  void* rest = static_cast<uint8_t*>(scratch) + RowBytes(shape, batch);
+  ComputeInputGradient(context, shape, batch, weights.kernel, dy, dx, rest);
+  const TokenOrder order = GroupTokens(context, input.tokens, batch * shape.steps, input.vocabulary, rest);
+  Zero(context, dinput.dtable, static_cast<size_t>(input.vocabulary * shape.channels) * sizeof(float));
+  SumRowsByToken(context, order, dx, shape.channels, false, dinput.dtable, rest);
 }
 
 }  // namespace slim::cuda

@@ -3,23 +3,12 @@
 #include <cstdint>
 
 #include "backend.h"
+#include "cuda/division.h"
 #include "cuda/product_operand.h"
 
 /// A convolution's operands as those of products (product_operand.h). kVector is 4 where channels, or filters for what
 /// is made of them, and all addresses are multiples of 4 floats.
 namespace slim::cuda {
-
-/// at = quotient * by + rest. Most numbers fit 32 bits, which divide several times faster.
-__device__ inline void DivideBy(int64_t at, int64_t by, int64_t* quotient, int64_t* rest) {
-  if (((at | by) >> 32) == 0) {
-    const uint32_t q = static_cast<uint32_t>(at) / static_cast<uint32_t>(by);
-    *quotient = q;
-    *rest = static_cast<uint32_t>(at) - q * static_cast<uint32_t>(by);
-  } else {
-    *quotient = at / by;
-    *rest = at - *quotient * by;
-  }
-}
 
 /// What a convolution reads: rows of x, or the table's rows that tokens name.
 struct WindowSource {

@@ -112,11 +112,11 @@ class CudaBackend final : public Backend {
   }
 
   size_t Conv1dScratchBytes(const Conv1dShape& shape, int64_t batch, bool embedded, bool training) override {
-    return cuda::Conv1dScratchBytes(shape, batch, embedded, training);
+    return cuda::Conv1dScratchBytes(Context(), shape, batch, embedded, training);
   }
   void Conv1dForward(const Conv1dShape& shape, int64_t batch, const SequenceInput& input, const Conv1dWeights& weights,
-                     float* y, void*) override {
-    cuda::Conv1dForward(Context(), shape, batch, input, weights, y);
+                     float* y, void* scratch) override {
+    cuda::Conv1dForward(Context(), shape, batch, input, weights, y, scratch);
   }
   void Conv1dBackward(const Conv1dShape& shape, int64_t batch, const SequenceInput& input, const Conv1dWeights& weights,
                       const float* y, float* dy, const Conv1dGradients& gradients, const SequenceGradient& dinput,

@@ -4,6 +4,7 @@
 #include "cuda/launch.h"
 #include "cuda/ptx.h"
 #include "cuda/token_groups.h"
+#include "cuda/token_sums.h"
 #include "errors.h"
 
 namespace slim::cuda {
@@ -112,68 +113,26 @@ __global__ void __launch_bounds__(kThreads)
 
 // --- sums ------------------------------------------------------------------------------------------------------------
 
-// Places in the order are cut into chunks. A run of one token within a chunk is summed at once; of one that passes the
-// chunk's beginning the sum goes to the chunk's first row of `open`, of one that passes only its end to the second.
-constexpr int kChunk = 128;
-constexpr int kSumThreads = 128;
+// Rows as they lie, one for each position.
+template <int kVector_>
+struct RowsInMemory {
+  static constexpr int kVector = kVector_;
+  using Place = const float*;
+  using Column = int64_t;
 
-struct RowSums {
-  TokenOrder order;
-  StridedRows rows;
-  bool accumulate;
-  float* open;  // [chunks, 2, width]
+  const float* rows;
+  int64_t stride;
 
-  __device__ void Write(uint32_t token, int64_t column, float sum) const {
-    float* at = rows.table + token * rows.table_stride + column;
-    *at = accumulate ? *at + sum : sum;
-  }
-  __device__ float* Open(int64_t chunk, int which) const { return open + (chunk * 2 + which) * rows.width; }
-  __device__ bool RunPasses(int64_t place) const {
-    return place > 0 && place < order.count && order.tokens[place - 1] == order.tokens[place];
-  }
+  __device__ Place Prepare(int64_t position) const { return rows + position * stride; }
+  __device__ Column PrepareColumn(int64_t column) const { return column; }
+  __device__ void Load(Place place, Column column, float* to) const { LoadVector<kVector>(place + column, to); }
 };
 
-__global__ void __launch_bounds__(kSumThreads) SumChunksKernel(const __grid_constant__ RowSums sums) {
-  const int64_t chunk = blockIdx.x;
-  const int64_t begin = chunk * kChunk, end = min(begin + kChunk, sums.order.count);
-  const bool enters = sums.RunPasses(begin), leaves = sums.RunPasses(end);
-  for (int64_t column = threadIdx.x; column < sums.rows.width; column += kSumThreads) {
-    bool from_before = enters;
-    float sum = 0;
-    for (int64_t place = begin; place < end; ++place) {
-      const uint32_t token = sums.order.tokens[place];
-      sum += sums.rows.rows[sums.order.positions[place] * sums.rows.row_stride + column];
-      const bool last = place + 1 == end;
-      if (!last && sums.order.tokens[place + 1] == token) continue;
-      if (from_before) {
-        sums.Open(chunk, 0)[column] = sum;
-      } else if (last && leaves) {
-        sums.Open(chunk, 1)[column] = sum;
-      } else {
-        sums.Write(token, column, sum);
-      }
-      from_before = false;
-      sum = 0;
-    }
-  }
-}
-
-// The chunk in which a run begins adds up what the later ones have of it.
-__global__ void __launch_bounds__(kSumThreads) JoinChunksKernel(const __grid_constant__ RowSums sums) {
-  const int64_t chunk = blockIdx.x;
-  const int64_t begin = chunk * kChunk, end = min(begin + kChunk, sums.order.count);
-  if (!sums.RunPasses(end)) return;
-  const uint32_t token = sums.order.tokens[end - 1];
-  if (sums.order.tokens[begin] == token && sums.RunPasses(begin)) return;
-  // The run goes on through all chunks that end with it too, and ends in the one after them.
-  int64_t last = chunk + 1;
-  while (sums.RunPasses((last + 1) * kChunk) && sums.order.tokens[(last + 1) * kChunk] == token) ++last;
-  for (int64_t column = threadIdx.x; column < sums.rows.width; column += kSumThreads) {
-    float sum = sums.Open(chunk, 1)[column];
-#pragma unroll 8
-    for (int64_t next = chunk + 1; next <= last; ++next) sum += sums.Open(next, 0)[column];
-    sums.Write(token, column, sum);
-  }
+template <int kVector>
+void SumRows(const CudaContext& context, const TokenOrder& order, const StridedRows& rows, bool accumulate,
+             void* memory) {
+  SumByToken(context, order, RowsInMemory<kVector>{rows.rows, rows.row_stride}, rows.width,
+             {rows.table, rows.table_stride, accumulate}, memory);
 }
 
 // --- memory ----------------------------------------------------------------------------------------------------------
@@ -197,7 +156,7 @@ struct Layout {
     for (uint32_t*& array : tokens) array = Take<uint32_t>(places);
     for (int32_t*& array : positions) array = Take<int32_t>(places);
     counts = Take<uint32_t>(static_cast<size_t>(Blocks(count, kTile) * kDigits));
-    open = Take<float>(static_cast<size_t>(Blocks(count, kChunk) * 2 * width));
+    open = Take<float>(static_cast<size_t>(OpenSumFloats(count, width)));
   }
 
  private:
@@ -220,6 +179,8 @@ int DigitsFor(int64_t vocabulary) {
 }  // namespace
 
 size_t TokenGroupsBytes(int64_t count, int64_t width) { return Layout(count, width, nullptr).bytes; }
+
+float* OpenSums(int64_t count, void* memory) { return Layout(count, 0, memory).open; }
 
 TokenOrder GroupTokens(const CudaContext& context, const int32_t* tokens, int64_t count, int64_t vocabulary,
                        void* memory) {
@@ -256,12 +217,9 @@ void SumRowsByToken(const CudaContext& context, const TokenOrder& order, const f
 
 void SumRowsByToken(const CudaContext& context, const TokenOrder& order, const StridedRows& rows, bool accumulate,
                     void* memory) {
-  if (order.count == 0 || rows.width == 0) return;
-  const RowSums sums{order, rows, accumulate, Layout(order.count, rows.width, memory).open};
-  const LaunchShape shape{.grid = dim3(static_cast<unsigned int>(Blocks(order.count, kChunk))),
-                          .block = dim3(kSumThreads)};
-  Launch(&SumChunksKernel, shape, context.stream, sums);
-  Launch(&JoinChunksKernel, shape, context.stream, sums);
+  const bool vectors =
+      ReadsInFours(rows.rows, rows.row_stride) && ReadsInFours(rows.table, rows.table_stride) && rows.width % 4 == 0;
+  (vectors ? &SumRows<4> : &SumRows<1>)(context, order, rows, accumulate, memory);
 }
 
 }  // namespace slim::cuda

@@ -21,6 +21,9 @@ size_t TokenGroupsBytes(int64_t count, int64_t width);
 TokenOrder GroupTokens(const CudaContext& context, const int32_t* tokens, int64_t count, int64_t vocabulary,
                        void* memory);
 
+/// Where TokenGroups' memory has room for sums that several blocks share (token_sums.h).
+float* OpenSums(int64_t count, void* memory);
+
 /// table[token] = the sum of its positions' rows, or becomes larger by it; rows of tokens that do not occur are not
 /// touched. The sum's order depends on the tokens alone. `memory` is that of GroupTokens.
 void SumRowsByToken(const CudaContext& context, const TokenOrder& order, const float* rows, int64_t width,

@@ -305,25 +305,6 @@ TEST("tokens and a table give what their rows give with padding, stride and dila
   }
 }
 
-TEST("the gradient of a table is added to what is there where that is asked for") {
-  const Conv1dShape shape = Valid(40, 5, 6, 3, Activation::kTanh);
-  const Embedded embedded(shape, 4, 11, false, false, 3);
-  const Case c(shape, 4, 50, embedded.Rows(shape.channels), RandomFloats(4 * shape.out_steps * shape.filters, 2));
-  ThreadPool pool(2);
-  Scratch scratch(Conv1dScratchBytes(shape, 4, true, true, 2));
-  FloatArray y = Unwritten(c.dy.size()), dkernel = Unwritten(c.kernel.size()), dbias = Unwritten(c.bias.size());
-  FloatArray dtable(embedded.table.size(), 2.0f), dy = c.dy;
-  Conv1dForward(pool, shape, 4, embedded.Input(), {c.kernel.data(), c.bias.data()}, y.data(), scratch.get());
-  SequenceGradient dinput;
-  dinput.dtable = dtable.data();
-  dinput.accumulate = true;
-  Conv1dBackward(pool, shape, 4, embedded.Input(), {c.kernel.data(), c.bias.data()}, y.data(), dy.data(),
-                 {dkernel.data(), dbias.data()}, dinput, scratch.get());
-  std::vector<double> expected = embedded.Sums(c.dx, shape.channels);
-  for (double& value : expected) value += 2.0;
-  EXPECT_NEAR(RelativeError(dtable, expected), 0, 2e-6);
-}
-
 TEST("inference gives the bits of training, and gradients that are not wanted are left out") {
   const Conv1dShape shape = Valid(70, 12, 24, 5, Activation::kRelu);
   const Case c(shape, 3, 60);

@@ -1,0 +1,34 @@
+// slim_lstm_bench_operations_cuda [batch] [repetitions] [float32 | tf32 | bfloat16]
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+
+#include "convolution_network.h"
+#include "cuda/cuda_backend.h"
+
+namespace {
+
+// So many that a launch and the wait for the end are little beside them.
+constexpr int kPasses = 20;
+
+slim::Precision PrecisionOf(const char* name) {
+  if (std::strcmp(name, "tf32") == 0) return slim::Precision::kTf32;
+  if (std::strcmp(name, "bfloat16") == 0) return slim::Precision::kBfloat16;
+  return slim::Precision::kFloat32;
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  const auto number = [&](int i, int otherwise) { return count > i ? std::atoi(arguments[i]) : otherwise; };
+  try {
+    const auto backend = slim::cuda::MakeCudaBackend(0, PrecisionOf(count > 3 ? arguments[3] : "float32"));
+    slim::TimeConvolutionNetwork(*backend, number(1, 128), number(2, 10), kPasses);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
+  }
+  return 0;
+}
