@@ -108,6 +108,16 @@ struct RowRun {
   const float* a = nullptr;
   const float* dy = nullptr;
   size_t rows = 0;
+  const float* second_a = nullptr;  // where there is a second gradient
+};
+
+/// A second left operand beside the same rows of dy, and the gradient of the weights it meets. Computed together with
+/// the first, so that the rows of dy are read and brought together once for both.
+struct SecondGradient {
+  size_t a_stride = 0;
+  size_t depth = 0;  // 0: there is none
+  float* dw = nullptr;
+  size_t dw_stride = 0;
 };
 
 /// dw = sum over rows of a[row, :]^T * dy[row, :], db = sum over rows of dy[row, :].
@@ -122,9 +132,10 @@ struct WeightGradient {
   float* dw = nullptr;      // [depth, columns]
   size_t dw_stride = 0;
   float* db = nullptr;  // [columns] or null
+  SecondGradient second;
 };
 
-/// Bytes of scratch for up to `rows` rows in all.
+/// Bytes of scratch for up to `rows` rows in all. `depth` is that of both gradients together.
 size_t WeightGradientScratchBytes(size_t depth, size_t columns, size_t rows, int threads);
 
 /// On all threads of the pool; within a task of the pool, on this thread. `scratch` is 64-byte aligned. The order of

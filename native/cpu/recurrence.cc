@@ -98,11 +98,7 @@ void RecurrenceBackward(ThreadPool& pool, const StepValues& step, const Recurren
     WalkBackward(work, incoming, cache, scratch, pool);
   }
   ReduceSums(plan, scratch, gradients);
-  const GradientWork gradient_work = {plan, sequences, input, weights, cache, scratch, pool};
-  if (gradients.recurrent_kernel != nullptr) {
-    ComputeRecurrentKernelGradient(gradient_work, gradients.recurrent_kernel);
-  }
-  ComputeInputGradients(gradient_work, gradients.kernel, dinput);
+  ComputeProductGradients({plan, sequences, input, weights, cache, scratch, pool}, gradients, dinput);
 }
 
 }  // namespace slim

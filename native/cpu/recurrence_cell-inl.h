@@ -94,39 +94,57 @@ struct BackwardOperands {
   const float* diagonal_factors;  // or null
 };
 
-// Sums of gradients of the rows of a group, held in registers from row to row.
+// Sums of gradients of the rows of a group, held in registers from row to row. That of the bias of a fixed gate leaves
+// out the gate's slope, which all rows share, until it is stored.
 template <int kVectors>
 struct GradientSums {
   Units<kVectors> bias[kBlocks];
   Units<kVectors> diagonal[kBlocks];
 };
 
+template <int kBlock, int kVectors>
+HWY_INLINE void LoadBlockSums(const CellParameters& cell, const float* sums, size_t at,
+                              GradientSums<kVectors>& loaded) {
+  const CellBlock& block = cell.blocks[kBlock];
+  loaded.bias[kBlock] = block.bias_sum < 0 || block.fixed != nullptr
+                            ? ZeroUnits<kVectors>()
+                            : LoadUnits<kVectors>(sums + static_cast<size_t>(block.bias_sum) * cell.padded + at);
+  loaded.diagonal[kBlock] =
+      block.diagonal_sum < 0 ? ZeroUnits<kVectors>()
+                             : LoadUnits<kVectors>(sums + static_cast<size_t>(block.diagonal_sum) * cell.padded + at);
+}
+
 template <int kVectors>
 HWY_INLINE void LoadSums(const CellParameters& cell, const float* sums, size_t at, GradientSums<kVectors>& loaded) {
-  HWY_UNROLL(4)
-  for (int k = 0; k < kBlocks; ++k) {
-    const CellBlock& block = cell.blocks[k];
-    loaded.bias[k] = block.bias_sum < 0
-                         ? ZeroUnits<kVectors>()
-                         : LoadUnits<kVectors>(sums + static_cast<size_t>(block.bias_sum) * cell.padded + at);
-    loaded.diagonal[k] = block.diagonal_sum < 0
-                             ? ZeroUnits<kVectors>()
-                             : LoadUnits<kVectors>(sums + static_cast<size_t>(block.diagonal_sum) * cell.padded + at);
+  LoadBlockSums<kInputGate>(cell, sums, at, loaded);
+  LoadBlockSums<kForgetGate>(cell, sums, at, loaded);
+  LoadBlockSums<kCandidate>(cell, sums, at, loaded);
+  LoadBlockSums<kOutputGate>(cell, sums, at, loaded);
+}
+
+template <int kBlock, int kVectors>
+HWY_INLINE void StoreBlockSums(const CellParameters& cell, const GradientSums<kVectors>& sums, size_t at, float* to) {
+  const CellBlock& block = cell.blocks[kBlock];
+  if (block.bias_sum >= 0) {
+    float* bias = to + static_cast<size_t>(block.bias_sum) * cell.padded + at;
+    Units<kVectors> sum = sums.bias[kBlock];
+    if (block.fixed != nullptr) {
+      const Units<kVectors> value = LoadUnits<kVectors>(block.fixed + at);
+      sum = LoadUnits<kVectors>(bias) + GateSlope(cell.gate_activation, value, sum);
+    }
+    StoreUnits(sum, bias);
+  }
+  if (block.diagonal_sum >= 0) {
+    StoreUnits(sums.diagonal[kBlock], to + static_cast<size_t>(block.diagonal_sum) * cell.padded + at);
   }
 }
 
 template <int kVectors>
 HWY_INLINE void StoreSums(const CellParameters& cell, const GradientSums<kVectors>& sums, size_t at, float* to) {
-  HWY_UNROLL(4)
-  for (int k = 0; k < kBlocks; ++k) {
-    const CellBlock& block = cell.blocks[k];
-    if (block.bias_sum >= 0) {
-      StoreUnits(sums.bias[k], to + static_cast<size_t>(block.bias_sum) * cell.padded + at);
-    }
-    if (block.diagonal_sum >= 0) {
-      StoreUnits(sums.diagonal[k], to + static_cast<size_t>(block.diagonal_sum) * cell.padded + at);
-    }
-  }
+  StoreBlockSums<kInputGate>(cell, sums, at, to);
+  StoreBlockSums<kForgetGate>(cell, sums, at, to);
+  StoreBlockSums<kCandidate>(cell, sums, at, to);
+  StoreBlockSums<kOutputGate>(cell, sums, at, to);
 }
 
 // The value of a block as the forward pass had it.
@@ -157,29 +175,35 @@ HWY_INLINE void SpreadGradient(const CellParameters& cell, const BackwardOperand
   }
 }
 
-// From dc, with what came through h in it, and the output gate's gradient: the gradients of all blocks and of the
-// state before. dc gets that of c before, dh that of h before but for the full recurrent products.
+// The same of a gate whose value's gradient is x * y.
+template <int kVectors, int kBlock>
+HWY_INLINE void SpreadGateGradient(const CellParameters& cell, const BackwardOperands& operands, size_t at,
+                                   Units<kVectors> value, Units<kVectors> x, Units<kVectors> y,
+                                   Units<kVectors> h_before, Units<kVectors>& dh_before, GradientSums<kVectors>& sums) {
+  const CellBlock& block = cell.blocks[kBlock];
+  if (block.fixed != nullptr) {
+    if (block.bias_sum >= 0) sums.bias[kBlock] = MultiplyAddUnits(x, y, sums.bias[kBlock]);
+    return;
+  }
+  const Units<kVectors> da = GateSlope(cell.gate_activation, value, x * y);
+  SpreadGradient<kVectors, kBlock>(cell, operands, at, da, h_before, dh_before, sums);
+}
+
+// From dc, with what came through h in it, and what the output gate is multiplied by, with the gradient of h: the
+// gradients of all blocks and of the state before. dh, that of the state after, becomes that of h before but for the
+// full recurrent products, dc that of c before.
 template <int kVectors>
 HWY_INLINE void SpreadGradients(const CellParameters& cell, const BackwardOperands& operands, size_t at,
                                 Units<kVectors> h_before, Units<kVectors> c_before, Units<kVectors> input,
                                 Units<kVectors> forget, Units<kVectors> candidate, Units<kVectors> da_candidate,
-                                Units<kVectors> output, Units<kVectors> doutput, Units<kVectors>& dh,
+                                Units<kVectors> output, Units<kVectors> activated, Units<kVectors>& dh,
                                 Units<kVectors>& dc, GradientSums<kVectors>& sums) {
-  const Activation s = cell.gate_activation;
+  const Units<kVectors> dh_after = dh;
   dh = ZeroUnits<kVectors>();
   SpreadGradient<kVectors, kCandidate>(cell, operands, at, da_candidate, h_before, dh, sums);
-  if (!(cell.blocks[kInputGate].fixed != nullptr && cell.blocks[kInputGate].bias_sum < 0)) {
-    const Units<kVectors> da = GateSlope(s, input, dc * candidate);
-    SpreadGradient<kVectors, kInputGate>(cell, operands, at, da, h_before, dh, sums);
-  }
-  if (!(cell.blocks[kForgetGate].fixed != nullptr && cell.blocks[kForgetGate].bias_sum < 0)) {
-    const Units<kVectors> da = GateSlope(s, forget, dc * c_before);
-    SpreadGradient<kVectors, kForgetGate>(cell, operands, at, da, h_before, dh, sums);
-  }
-  if (!(cell.blocks[kOutputGate].fixed != nullptr && cell.blocks[kOutputGate].bias_sum < 0)) {
-    const Units<kVectors> da = GateSlope(s, output, doutput);
-    SpreadGradient<kVectors, kOutputGate>(cell, operands, at, da, h_before, dh, sums);
-  }
+  SpreadGateGradient<kVectors, kInputGate>(cell, operands, at, input, dc, candidate, h_before, dh, sums);
+  SpreadGateGradient<kVectors, kForgetGate>(cell, operands, at, forget, dc, c_before, h_before, dh, sums);
+  SpreadGateGradient<kVectors, kOutputGate>(cell, operands, at, output, dh_after, activated, h_before, dh, sums);
   dc = dc * forget;
 }
 
@@ -195,8 +219,8 @@ HWY_INLINE void BackwardUnits(const CellParameters& cell, const BackwardOperands
   const Units<kVectors> input = PastValue(cell, cell.blocks[kInputGate], operands, at, h_before);
   const Units<kVectors> forget = PastValue(cell, cell.blocks[kForgetGate], operands, at, h_before);
   const Units<kVectors> da_candidate = SlopeUnits(cell.activation, candidate, dc * input);
-  SpreadGradients(cell, operands, at, h_before, c_before, input, forget, candidate, da_candidate, output,
-                  dh * activated, dh, dc, sums);
+  SpreadGradients(cell, operands, at, h_before, c_before, input, forget, candidate, da_candidate, output, activated, dh,
+                  dc, sums);
 }
 
 }  // namespace slim::HWY_NAMESPACE

@@ -35,9 +35,15 @@ size_t StretchEnd(const GradientWork& work, size_t p, size_t row, size_t end) {
   return next;
 }
 
+// The rows of h before the steps of sequence p from `row` on.
+const float* StateRow(const GradientWork& work, size_t p, size_t row) {
+  const size_t state = row + (work.plan.shape.reverse ? 1 : 0);
+  return work.cache.h + p * work.plan.state_stride + state * work.plan.padded;
+}
+
 // The gradient of some blocks of a weight array: sums over `runs` of a^T times the blocks' gradients.
-void SumProducts(const GradientWork& work, size_t run_count, size_t a_stride, size_t dy_stride, size_t depth,
-                 const BlockRun& run, size_t blocks, float* gradient) {
+WeightGradient ProductGradient(const GradientWork& work, size_t run_count, size_t a_stride, size_t dy_stride,
+                               size_t depth, const BlockRun& run, size_t blocks, float* gradient) {
   WeightGradient product;
   product.runs = work.scratch.runs;
   product.run_count = run_count;
@@ -47,18 +53,21 @@ void SumProducts(const GradientWork& work, size_t run_count, size_t a_stride, si
   product.columns = run.count * work.plan.units;
   product.dw = gradient + run.packed * work.plan.units;
   product.dw_stride = blocks * work.plan.units;
+  return product;
+}
+
+void SumProducts(const GradientWork& work, const WeightGradient& product) {
   ComputeWeightGradient(product, work.pool, work.scratch.products);
 }
 
 // h before each step times the factors of a block, where the product finds it: [B][T, padded].
 void GatherStates(const GradientWork& work, size_t block) {
   const RecurrencePlan& plan = work.plan;
-  const size_t shift = plan.shape.reverse ? 1 : 0;
   work.pool.ParallelFor(plan.batch, [&](size_t p, int) {
     const size_t first = work.sequences.FirstRow(plan, p);
     const float* factors = work.scratch.tables.full_factors + p * plan.full_width + block * plan.padded;
     for (size_t row = first; row < first + RowsOf(work, p); ++row) {
-      MultiplyRow(plan.padded, work.cache.h + p * plan.state_stride + (row + shift) * plan.padded, factors,
+      MultiplyRow(plan.padded, StateRow(work, p, row), factors,
                   work.scratch.gathered + (p * plan.steps + row) * plan.padded);
     }
   });
@@ -86,14 +95,15 @@ size_t GatheredRuns(const GradientWork& work, const BlockRun& run, size_t width)
   return work.plan.batch;
 }
 
-// Rows of x beside the gradients of a run of blocks.
+// Rows of x, and of h before their steps, beside the gradients of a run of blocks.
 size_t InputRuns(const GradientWork& work, const BlockRun& run) {
   size_t count = 0;
   for (size_t p = 0; p < work.plan.batch; ++p) {
     const size_t first = work.sequences.FirstRow(work.plan, p), end = first + RowsOf(work, p);
     for (size_t row = first; row < end;) {
       const size_t next = StretchEnd(work, p, row, end);
-      work.scratch.runs[count++] = {InputRow(work, p, row), KeptRow(work, p, row, run), next - row};
+      work.scratch.runs[count++] = {InputRow(work, p, row), KeptRow(work, p, row, run), next - row,
+                                    StateRow(work, p, row)};
       row = next;
     }
   }
@@ -112,7 +122,60 @@ void ComputeKernelGradient(const GradientWork& work, float* gradient) {
     } else {
       row_runs = InputRuns(work, runs[i]);
     }
-    SumProducts(work, row_runs, plan.inputs, plan.kept_width, plan.inputs, runs[i], plan.input_blocks, gradient);
+    SumProducts(work, ProductGradient(work, row_runs, plan.inputs, plan.kept_width, plan.inputs, runs[i],
+                                      plan.input_blocks, gradient));
+  }
+}
+
+void ComputeRecurrentKernelGradient(const GradientWork& work, float* gradient) {
+  const RecurrencePlan& plan = work.plan;
+  BlockRun runs[kBlocks];
+  const int count = RunsOf(plan, &BlockPlan::full, plan.recurrent_dropout, runs);
+  for (int i = 0; i < count; ++i) {
+    size_t row_runs = plan.batch;
+    if (plan.recurrent_dropout) {
+      GatherStates(work, runs[i].packed);
+      row_runs = GatheredRuns(work, runs[i], plan.padded);
+    } else {
+      for (size_t p = 0; p < plan.batch; ++p) {
+        // The state before turn 0 is zero: its row adds nothing.
+        const size_t zero = RowsOf(work, p) > 0 && work.sequences.FirstTurn(plan, p) == 0 ? 1 : 0;
+        const size_t first = work.sequences.FirstRow(plan, p) + (plan.shape.reverse ? 0 : zero);
+        work.scratch.runs[p] = {StateRow(work, p, first), KeptRow(work, p, first, runs[i]), RowsOf(work, p) - zero};
+      }
+    }
+    SumProducts(work, ProductGradient(work, row_runs, plan.padded, plan.kept_width, plan.units, runs[i],
+                                      plan.full_blocks, gradient));
+  }
+}
+
+// Together the product for U has a row for the state before turn 0, which is zero: that must not be much of the whole.
+constexpr size_t kFewestStepsTogether = 8;
+
+// Whether the gradients of W and U are sums over the same rows of the same gradients.
+bool TogetherFits(const RecurrencePlan& plan) {
+  if (plan.steps < kFewestStepsTogether) return false;
+  if (plan.fold || plan.input_dropout || plan.recurrent_dropout || plan.input_blocks == 0) return false;
+  BlockRun inputs[kBlocks], fulls[kBlocks];
+  const int count = RunsOf(plan, &BlockPlan::input, false, inputs);
+  if (RunsOf(plan, &BlockPlan::full, false, fulls) != count) return false;
+  const auto alike = [](const BlockRun& a, const BlockRun& b) { return a.place == b.place && a.count == b.count; };
+  return std::equal(inputs, inputs + count, fulls, alike);
+}
+
+// Those of both.
+void ComputeTogether(const GradientWork& work, const RecurrenceGradients& gradients) {
+  const RecurrencePlan& plan = work.plan;
+  BlockRun inputs[kBlocks], fulls[kBlocks];
+  const int count = RunsOf(plan, &BlockPlan::input, false, inputs);
+  RunsOf(plan, &BlockPlan::full, false, fulls);
+  for (int i = 0; i < count; ++i) {
+    const size_t row_runs = InputRuns(work, inputs[i]);
+    WeightGradient product = ProductGradient(work, row_runs, plan.inputs, plan.kept_width, plan.inputs, inputs[i],
+                                             plan.input_blocks, gradients.kernel);
+    product.second = {plan.padded, plan.units, gradients.recurrent_kernel + fulls[i].packed * plan.units,
+                      plan.full_blocks * plan.units};
+    SumProducts(work, product);
   }
 }
 
@@ -210,7 +273,8 @@ void ComputeFoldedGradients(const GradientWork& work, float* kernel_gradient, co
                static_cast<int64_t>(fold.Count()), scratch.gathered);
     for (int i = 0; i < count; ++i) {
       scratch.runs[0] = {scratch.gathered, scratch.folded + runs[i].packed * plan.padded, fold.Count()};
-      SumProducts(work, 1, plan.inputs, plan.input_width, plan.inputs, runs[i], plan.input_blocks, kernel_gradient);
+      SumProducts(work, ProductGradient(work, 1, plan.inputs, plan.input_width, plan.inputs, runs[i], plan.input_blocks,
+                                        kernel_gradient));
     }
   }
   if (dinput.dtable == nullptr) return;
@@ -262,31 +326,6 @@ void ClearInputGradients(const GradientWork& work, const SequenceGradient& dinpu
   if (dinput.dx != nullptr) std::fill_n(dinput.dx, work.plan.batch * work.plan.steps * work.plan.inputs, 0.0f);
 }
 
-}  // namespace
-
-void ComputeRecurrentKernelGradient(const GradientWork& work, float* gradient) {
-  const RecurrencePlan& plan = work.plan;
-  const size_t shift = plan.shape.reverse ? 1 : 0;
-  BlockRun runs[kBlocks];
-  const int count = RunsOf(plan, &BlockPlan::full, plan.recurrent_dropout, runs);
-  for (int i = 0; i < count; ++i) {
-    size_t row_runs = plan.batch;
-    if (plan.recurrent_dropout) {
-      GatherStates(work, runs[i].packed);
-      row_runs = GatheredRuns(work, runs[i], plan.padded);
-    } else {
-      for (size_t p = 0; p < plan.batch; ++p) {
-        // The state before turn 0 is zero: its row adds nothing.
-        const size_t zero = RowsOf(work, p) > 0 && work.sequences.FirstTurn(plan, p) == 0 ? 1 : 0;
-        const size_t first = work.sequences.FirstRow(plan, p) + (plan.shape.reverse ? 0 : zero);
-        work.scratch.runs[p] = {work.cache.h + p * plan.state_stride + (first + shift) * plan.padded,
-                                KeptRow(work, p, first, runs[i]), RowsOf(work, p) - zero};
-      }
-    }
-    SumProducts(work, row_runs, plan.padded, plan.kept_width, plan.units, runs[i], plan.full_blocks, gradient);
-  }
-}
-
 void ComputeInputGradients(const GradientWork& work, float* kernel_gradient, const SequenceGradient& dinput) {
   const RecurrencePlan& plan = work.plan;
   if (plan.fold) return ComputeFoldedGradients(work, kernel_gradient, dinput);
@@ -301,6 +340,19 @@ void ComputeInputGradients(const GradientWork& work, float* kernel_gradient, con
     float* target = dinput.dx + static_cast<size_t>(work.sequences.order[p]) * row_floats;
     InputGradientOfSequence(work, kernel, p, target, dinput.accumulate);
   });
+}
+
+}  // namespace
+
+void ComputeProductGradients(const GradientWork& work, const RecurrenceGradients& gradients,
+                             const SequenceGradient& dinput) {
+  const bool both = gradients.kernel != nullptr && gradients.recurrent_kernel != nullptr;
+  if (both && TogetherFits(work.plan)) {
+    ComputeTogether(work, gradients);
+    return ComputeInputGradients(work, nullptr, dinput);
+  }
+  if (gradients.recurrent_kernel != nullptr) ComputeRecurrentKernelGradient(work, gradients.recurrent_kernel);
+  ComputeInputGradients(work, gradients.kernel, dinput);
 }
 
 }  // namespace slim

@@ -17,10 +17,9 @@ struct GradientWork {
   ThreadPool& pool;
 };
 
-/// The gradient of U [units, full blocks * units].
-void ComputeRecurrentKernelGradient(const GradientWork& work, float* gradient);
-
-/// The gradients of W [inputs, input blocks * units] and of what the layer reads; null where they are not wanted.
-void ComputeInputGradients(const GradientWork& work, float* kernel_gradient, const SequenceGradient& dinput);
+/// The gradients of U [units, full blocks * units], of W [inputs, input blocks * units] and of what the layer reads;
+/// null where they are not wanted.
+void ComputeProductGradients(const GradientWork& work, const RecurrenceGradients& gradients,
+                             const SequenceGradient& dinput);
 
 }  // namespace slim

@@ -100,8 +100,10 @@ BackwardScratch::BackwardScratch(const RecurrencePlan& plan, int threads, void* 
   fold = unfolded ? PlaceFold(plan, placement) : TokenFold{};
   spare = placement.Take<uint64_t>(unfolded ? 2 * positions : 0);
   folded = placement.Take<float>(plan.fold ? positions * plan.input_width : 0);
-  products = placement.Take<uint8_t>(std::max(GradientBytes(plan.inputs, plan.input_blocks, plan, threads),
-                                              GradientBytes(plan.units, plan.full_blocks, plan, threads)));
+  const size_t both_blocks = std::min(plan.input_blocks, plan.full_blocks);
+  products = placement.Take<uint8_t>(std::max({GradientBytes(plan.inputs, plan.input_blocks, plan, threads),
+                                               GradientBytes(plan.units, plan.full_blocks, plan, threads),
+                                               GradientBytes(plan.inputs + plan.units, both_blocks, plan, threads)}));
 }
 
 }  // namespace slim

@@ -113,7 +113,7 @@ inline void BackwardSoftmaxRow(const CellParameters& cell, const BackwardOperand
     GradientSums<1> sums;
     LoadSums(cell, group_sums, at, sums);
     SpreadGradients(cell, operands, at, h, LoadUnits<1>(c_before + at), input, forget, candidate, da_candidate,
-                    gate_output, dh_units * LoadUnits<1>(activated + at), dh_units, dc_units, sums);
+                    gate_output, LoadUnits<1>(activated + at), dh_units, dc_units, sums);
     StoreSums(cell, sums, at, group_sums);
     StoreUnits(dh_units, dh + at);
     StoreUnits(dc_units, dc + at);

@@ -6,6 +6,7 @@
 #include "hwy/foreach_target.h"
 // Compiled once a target, so after foreach_target.h:
 #include "cpu/recurrence_cell-inl.h"
+#include "cpu/recurrence_gate_terms-inl.h"
 #include "cpu/recurrence_softmax-inl.h"
 
 #ifndef SLIM_STEPS_TABLE
@@ -21,10 +22,10 @@ struct StepsTable {
 HWY_BEFORE_NAMESPACE();
 namespace slim::HWY_NAMESPACE {
 
-// Vectors of units that the forward step works on at a time.
-inline constexpr int kForwardVectors = 2;
+// Vectors of units that a step works on at a time.
+inline constexpr int kStepVectors = 2;
 
-ForwardOperands OperandsOf(const CellParameters& cell, const ForwardStep& step, size_t row) {
+HWY_INLINE ForwardOperands OperandsOf(const CellParameters& cell, const ForwardStep& step, size_t row) {
   ForwardOperands operands;
   operands.input_products = step.input_products[row];
   operands.input_stride = cell.padded;
@@ -58,32 +59,48 @@ HWY_INLINE void ForwardAt(const CellParameters& cell, const ForwardStep& step, c
   StoreStep(cell, step, row, at, h, c);
 }
 
-void ForwardRow(const CellParameters& cell, const ForwardStep& step, size_t row) {
+HWY_INLINE void ForwardRow(const CellParameters& cell, const ForwardStep& step, size_t row) {
   const ForwardOperands operands = OperandsOf(cell, step, row);
   float* kept = step.kept == nullptr ? nullptr : step.kept + row * step.kept_stride;
   size_t at = 0;
-  for (; at + kForwardVectors * kLanes <= cell.padded && at + kLanes < cell.units; at += kForwardVectors * kLanes) {
-    ForwardAt<kForwardVectors>(cell, step, operands, row, at, kept);
+  for (; at + kStepVectors * kLanes <= cell.padded && at + kLanes < cell.units; at += kStepVectors * kLanes) {
+    ForwardAt<kStepVectors>(cell, step, operands, row, at, kept);
   }
   for (; at < cell.units; at += kLanes) ForwardAt<1>(cell, step, operands, row, at, kept);
 }
 
+void ForwardSoftmax(const CellParameters& cell, const ForwardStep& step, size_t row) {
+  float* kept = step.kept == nullptr ? nullptr : step.kept + row * step.kept_stride;
+  ForwardSoftmaxRow(cell, OperandsOf(cell, step, row), step.h_before + row * step.state_stride,
+                    step.c_before + row * step.state_stride, kept, step.row_values,
+                    [&](size_t at, const Units<1>& h, const Units<1>& c)
+                        HWY_ATTR { StoreStep(cell, step, row, at, h, c); });
+}
+
+struct SettledForward {
+  const CellParameters& cell;
+  const ForwardStep& step;
+
+  template <GateTerms kTerms>
+  void operator()() const {
+    const CellParameters settled = Settled<kTerms>(cell);
+    for (size_t row = 0; row < step.rows; ++row) ForwardRow(settled, step, row);
+  }
+};
+
 void Forward(const CellParameters& cell, const ForwardStep& step) {
+  if (WithTerms(cell, SettledForward{cell, step})) return;
   const bool whole_rows = cell.activation == Activation::kSoftmax;
   for (size_t row = 0; row < step.rows; ++row) {
-    if (!whole_rows) {
+    if (whole_rows) {
+      ForwardSoftmax(cell, step, row);
+    } else {
       ForwardRow(cell, step, row);
-      continue;
     }
-    float* kept = step.kept == nullptr ? nullptr : step.kept + row * step.kept_stride;
-    ForwardSoftmaxRow(cell, OperandsOf(cell, step, row), step.h_before + row * step.state_stride,
-                      step.c_before + row * step.state_stride, kept, step.row_values,
-                      [&](size_t at, const Units<1>& h, const Units<1>& c)
-                          HWY_ATTR { StoreStep(cell, step, row, at, h, c); });
   }
 }
 
-BackwardOperands OperandsOf(const BackwardStep& step, size_t row) {
+HWY_INLINE BackwardOperands OperandsOf(const BackwardStep& step, size_t row) {
   BackwardOperands operands;
   operands.kept = step.kept + row * step.kept_stride;
   operands.diagonals = step.diagonals + row * step.diagonal_stride;
@@ -92,11 +109,9 @@ BackwardOperands OperandsOf(const BackwardStep& step, size_t row) {
   return operands;
 }
 
-bool HasDiagonals(const CellParameters& cell) {
-  for (const CellBlock& block : cell.blocks) {
-    if (block.diagonal >= 0) return true;
-  }
-  return false;
+HWY_INLINE bool HasDiagonals(const CellParameters& cell) {
+  return cell.blocks[kInputGate].diagonal >= 0 || cell.blocks[kForgetGate].diagonal >= 0 ||
+         cell.blocks[kCandidate].diagonal >= 0 || cell.blocks[kOutputGate].diagonal >= 0;
 }
 
 // The rows of the turn before lie where the last pass left them, often beyond the second-level cache, and far from each
@@ -117,7 +132,7 @@ HWY_INLINE void PrefetchNext(const CellParameters& cell, const BackwardStep& ste
 template <int kVectors>
 HWY_INLINE void BackwardAt(const CellParameters& cell, const BackwardStep& step, bool diagonals, size_t row, size_t at,
                            GradientSums<kVectors>& sums) {
-  PrefetchNext(cell, step, diagonals, row, at);
+  for (size_t i = 0; i < kVectors; ++i) PrefetchNext(cell, step, diagonals, row, at + i * kLanes);
   const size_t state = row * step.state_stride + at, gradient = row * step.gradient_stride + at;
   Units<kVectors> dh = LoadUnits<kVectors>(step.dh + gradient);
   Units<kVectors> dc = LoadUnits<kVectors>(step.dc + gradient);
@@ -141,22 +156,52 @@ void BackwardSoftmax(const CellParameters& cell, const BackwardStep& step, size_
                      step.dh + gradient, step.dc + gradient, group_sums, step.row_values);
 }
 
-void Backward(const CellParameters& cell, const BackwardStep& step) {
-  const bool whole_rows = cell.activation == Activation::kSoftmax;
+// The rows of a group, for the units from `at` on.
+template <int kVectors>
+HWY_INLINE void BackwardUnitsOfGroup(const CellParameters& cell, const BackwardStep& step, bool diagonals, size_t first,
+                                     size_t end, size_t at, float* group_sums) {
+  GradientSums<kVectors> sums;
+  LoadSums(cell, group_sums, at, sums);
+  for (size_t row = first; row < end; ++row) BackwardAt<kVectors>(cell, step, diagonals, row, at, sums);
+  StoreSums(cell, sums, at, group_sums);
+}
+
+HWY_INLINE void BackwardGroup(const CellParameters& cell, const BackwardStep& step, size_t first, size_t end) {
   const bool diagonals = HasDiagonals(cell);
+  float* group_sums = step.sums + first / step.group_rows * step.sums_stride;
+  size_t at = 0;
+  for (; at + kStepVectors * kLanes <= cell.padded && at + kLanes < cell.units; at += kStepVectors * kLanes) {
+    BackwardUnitsOfGroup<kStepVectors>(cell, step, diagonals, first, end, at, group_sums);
+  }
+  for (; at < cell.units; at += kLanes) {
+    BackwardUnitsOfGroup<1>(cell, step, diagonals, first, end, at, group_sums);
+  }
+}
+
+struct SettledBackward {
+  const CellParameters& cell;
+  const BackwardStep& step;
+
+  template <GateTerms kTerms>
+  void operator()() const {
+    const CellParameters settled = Settled<kTerms>(cell);
+    for (size_t first = 0; first < step.rows; first += step.group_rows) {
+      BackwardGroup(settled, step, first, HWY_MIN(first + step.group_rows, step.rows));
+    }
+  }
+};
+
+void Backward(const CellParameters& cell, const BackwardStep& step) {
+  if (WithTerms(cell, SettledBackward{cell, step})) return;
+  const bool whole_rows = cell.activation == Activation::kSoftmax;
   for (size_t first = 0; first < step.rows; first += step.group_rows) {
     const size_t end = HWY_MIN(first + step.group_rows, step.rows);
-    float* group_sums = step.sums + first / step.group_rows * step.sums_stride;
-    if (whole_rows) {
-      for (size_t row = first; row < end; ++row) BackwardSoftmax(cell, step, row, group_sums);
+    if (!whole_rows) {
+      BackwardGroup(cell, step, first, end);
       continue;
     }
-    for (size_t at = 0; at < cell.units; at += kLanes) {
-      GradientSums<1> sums;
-      LoadSums(cell, group_sums, at, sums);
-      for (size_t row = first; row < end; ++row) BackwardAt<1>(cell, step, diagonals, row, at, sums);
-      StoreSums(cell, sums, at, group_sums);
-    }
+    float* group_sums = step.sums + first / step.group_rows * step.sums_stride;
+    for (size_t row = first; row < end; ++row) BackwardSoftmax(cell, step, row, group_sums);
   }
 }
 

@@ -371,7 +371,8 @@ struct GradientProblem {
   }
 
   void Compute(ThreadPool& pool) {
-    const size_t bytes = WeightGradientScratchBytes(gradient.depth, gradient.columns, total_rows, pool.threads());
+    const size_t depth = gradient.depth + gradient.second.depth;
+    const size_t bytes = WeightGradientScratchBytes(depth, gradient.columns, total_rows, pool.threads());
     AlignedBuffer scratch(bytes);
     std::memset(scratch.data(), 0xff, bytes);  // NaN: what is read before it is written shows
     ComputeWeightGradient(gradient, pool, scratch.data());
@@ -397,6 +398,7 @@ const std::vector<GradientCase>& GradientCases() {
       {300, 20, 300, {77, 64}},
       {20, 300, 20, {200}},
       {50, 33, 10, {2500, 700}},
+      {40, 70, 40, {100, 128, 20, 30, 500, 96, 144, 47, 49, 1000}},
       {13, 600, 13, {40}},
       {3, 2, 3, {0}},
       {3, 2, 3, {}},
@@ -449,6 +451,71 @@ TEST("weight gradients are the same bits for any number of threads") {
       }
       EXPECT(problem.dw.values == first_dw);
       EXPECT(problem.db == first_db);
+    }
+  }
+}
+
+// A second left operand and the place for its gradient beside a problem's.
+struct SecondProblem {
+  SecondProblem(GradientProblem& problem, size_t depth, bool accumulate)
+      : dw(depth, problem.gradient.columns), first(problem) {
+    const size_t stride = depth + 3;
+    a = Random(problem.total_rows * stride + 1, 24);
+    for (size_t i = 0; accumulate && i < dw.values.size(); ++i) {
+      if (i % dw.stride < dw.columns) dw.values[i] = 0.01f * static_cast<float>(i % 97);
+    }
+    const float* next = a.data();
+    for (RowRun& run : problem.runs) {
+      run.second_a = next;
+      next += run.rows * stride;
+    }
+    problem.gradient.second = {stride, depth, dw.values.data(), dw.stride};
+  }
+
+  // The same gradient as if it were the only one.
+  std::vector<double> Expected() const {
+    WeightGradient alone = first.gradient;
+    std::vector<RowRun> runs = first.runs;
+    for (RowRun& run : runs) run.a = run.second_a;
+    alone.runs = runs.data();
+    alone.a_stride = alone.second.a_stride, alone.depth = alone.second.depth;
+    alone.dw = alone.second.dw, alone.dw_stride = alone.second.dw_stride;
+    return reference::WeightGradients(alone);
+  }
+
+  std::vector<float> a;
+  Result dw;
+  const GradientProblem& first;
+};
+
+TEST("two weight gradients of the same dy equal the plain loops, in the same bits on any number of threads") {
+  for (const GradientCase& shape : GradientCases()) {
+    for (const size_t depth : {size_t{1}, size_t{40}, size_t{133}}) {
+      for (const bool accumulate : {false, true}) {
+        std::vector<float> first_dw, second_dw;
+        for (const int threads : {1, 2, 5}) {
+          ThreadPool pool(threads);
+          GradientProblem problem(shape, accumulate);
+          SecondProblem second(problem, depth, accumulate);
+          const std::vector<double> expected = reference::WeightGradients(problem.gradient);
+          const std::vector<double> second_expected = second.Expected();
+          problem.Compute(pool);
+          if (threads == 1) {
+            first_dw = problem.dw.values, second_dw = second.dw.values;
+            const size_t columns = shape.columns;
+            const Result& dw = problem.dw;
+            EXPECT_NEAR(RelativeError(dw.values.data(), dw.stride, expected.data(), shape.depth, columns), 0,
+                        kTolerance);
+            EXPECT_NEAR(
+                RelativeError(second.dw.values.data(), second.dw.stride, second_expected.data(), depth, columns), 0,
+                kTolerance);
+            EXPECT(dw.GapsAreUntouched());
+            EXPECT(second.dw.GapsAreUntouched());
+          }
+          EXPECT(problem.dw.values == first_dw);
+          EXPECT(second.dw.values == second_dw);
+        }
+      }
     }
   }
 }

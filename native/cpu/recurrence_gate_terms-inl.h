@@ -1,0 +1,111 @@
+// Which terms the gates have, settled when this is compiled, for the cells of the published variants: tanh, sigmoid,
+// and a candidate of bias + x W + h U. A step is then one run of arithmetic; of all other cells the terms are asked for
+// at every one of them. What the terms are: recurrence_steps.h.
+
+#if defined(SLIM_CPU_RECURRENCE_GATE_TERMS_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef SLIM_CPU_RECURRENCE_GATE_TERMS_INL_H_
+#undef SLIM_CPU_RECURRENCE_GATE_TERMS_INL_H_
+#else
+#define SLIM_CPU_RECURRENCE_GATE_TERMS_INL_H_
+#endif
+
+#include "cpu/recurrence_steps.h"
+#include "cpu/simd-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace slim::HWY_NAMESPACE {
+
+enum class Gate {
+  kConstant,  // fixed, without a bias to learn
+  kBias,      // fixed, of a bias alone
+  kDiagonal,  // u (.) h, with or without bias
+  kFull,      // h U, with or without x W and bias
+  kOther,
+};
+
+struct GateTerms {
+  Gate input, forget, output;
+  bool operator==(const GateTerms&) const = default;
+};
+
+inline Gate GateOf(const CellBlock& block) {
+  if (block.fixed != nullptr) return block.bias_sum < 0 ? Gate::kConstant : Gate::kBias;
+  if (block.full >= 0) return block.diagonal < 0 ? Gate::kFull : Gate::kOther;
+  return block.diagonal >= 0 && block.kept < 0 ? Gate::kDiagonal : Gate::kOther;
+}
+
+inline GateTerms TermsOf(const CellParameters& cell) {
+  constexpr GateTerms kOthers = {Gate::kOther, Gate::kOther, Gate::kOther};
+  const CellBlock& candidate = cell.blocks[kCandidate];
+  if (cell.activation != Activation::kTanh || cell.gate_activation != Activation::kSigmoid) return kOthers;
+  if (candidate.input < 0 || candidate.full < 0 || candidate.diagonal >= 0 || candidate.bias == nullptr) return kOthers;
+  return {GateOf(cell.blocks[kInputGate]), GateOf(cell.blocks[kForgetGate]), GateOf(cell.blocks[kOutputGate])};
+}
+
+// Tells the compiler what is known.
+HWY_INLINE void Known(bool condition) {
+  if (!condition) __builtin_unreachable();
+}
+
+template <Gate kGate>
+HWY_INLINE void SettleGate(CellBlock& block) {
+  if constexpr (kGate == Gate::kConstant || kGate == Gate::kBias) {
+    Known(block.fixed != nullptr);
+    block.input = block.full = block.diagonal = block.kept = block.diagonal_sum = -1;
+    if constexpr (kGate == Gate::kConstant) block.bias_sum = -1;
+    if constexpr (kGate == Gate::kBias) Known(block.bias_sum >= 0);
+  } else if constexpr (kGate == Gate::kDiagonal) {
+    Known(block.diagonal >= 0 && block.diagonal_sum >= 0);
+    block.fixed = nullptr;
+    block.input = block.full = block.kept = -1;
+  } else {
+    Known(block.full >= 0 && block.kept >= 0);
+    block.fixed = nullptr;
+    block.diagonal = block.diagonal_sum = -1;
+  }
+}
+
+// The cell, which has these terms, in a form whose questions the compiler can answer.
+template <GateTerms kTerms>
+HWY_INLINE CellParameters Settled(const CellParameters& cell) {
+  CellParameters settled = cell;
+  settled.activation = Activation::kTanh;
+  settled.gate_activation = Activation::kSigmoid;
+  SettleGate<kTerms.input>(settled.blocks[kInputGate]);
+  SettleGate<kTerms.forget>(settled.blocks[kForgetGate]);
+  SettleGate<kTerms.output>(settled.blocks[kOutputGate]);
+  CellBlock& candidate = settled.blocks[kCandidate];
+  Known(candidate.input >= 0 && candidate.full >= 0 && candidate.kept >= 0);
+  Known(candidate.bias != nullptr && candidate.bias_sum >= 0);
+  candidate.fixed = nullptr;
+  candidate.diagonal = candidate.diagonal_sum = -1;
+  return settled;
+}
+
+// Calls run.template operator()<kTerms>() where the cell has the terms of a published variant; otherwise returns false.
+template <class Run>
+HWY_INLINE bool WithTerms(const CellParameters& cell, const Run& run) {
+  constexpr Gate kConstant = Gate::kConstant, kBias = Gate::kBias, kDiagonal = Gate::kDiagonal, kFull = Gate::kFull;
+  constexpr GateTerms kLstm{kFull, kFull, kFull}, kLstm3{kBias, kBias, kBias}, kLstm4{kDiagonal, kDiagonal, kDiagonal},
+      kLstm4a{kDiagonal, kConstant, kConstant}, kLstm6{kConstant, kConstant, kConstant};
+  const GateTerms terms = TermsOf(cell);
+  if (terms == kLstm) {
+    run.template operator()<kLstm>();
+  } else if (terms == kLstm3) {
+    run.template operator()<kLstm3>();
+  } else if (terms == kLstm4) {
+    run.template operator()<kLstm4>();
+  } else if (terms == kLstm4a) {
+    run.template operator()<kLstm4a>();
+  } else if (terms == kLstm6) {
+    run.template operator()<kLstm6>();
+  } else {
+    return false;
+  }
+  return true;
+}
+
+}  // namespace slim::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // SLIM_CPU_RECURRENCE_GATE_TERMS_INL_H_
