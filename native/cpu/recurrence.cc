@@ -92,17 +92,23 @@ void RecurrenceBackward(ThreadPool& pool, const StepValues& step, const Recurren
     incoming.stem = scratch.stem_gradients;
   }
   const RecurrenceWork work = {plan, sequences, cell, recurrent};
-  if (plan.scan) {
-    ScanBackward(work, incoming, cache, scratch, pool);
-  } else {
+  float* kernel_gradient = gradients.kernel;  // as long as it is not known
+  if (!plan.scan) {
     WalkBackward(work, incoming, cache, scratch, pool);
+  } else if (kernel_gradient != nullptr && SumsKernelInScan(plan)) {
+    const ScanKernelGradient sums(plan, sequences, cache, input.x, pool.threads(), scratch.products);
+    ScanBackward(work, incoming, cache, scratch, &sums, pool);
+    sums.AddSlices(kernel_gradient, pool);
+    kernel_gradient = nullptr;
+  } else {
+    ScanBackward(work, incoming, cache, scratch, nullptr, pool);
   }
   ReduceSums(plan, scratch, gradients);
   const GradientWork gradient_work = {plan, sequences, input, weights, cache, scratch, pool};
   if (gradients.recurrent_kernel != nullptr) {
     ComputeRecurrentKernelGradient(gradient_work, gradients.recurrent_kernel);
   }
-  ComputeInputGradients(gradient_work, gradients.kernel, dinput);
+  ComputeInputGradients(gradient_work, kernel_gradient, dinput);
 }
 
 }  // namespace slim

@@ -1,298 +1,13 @@
 #include "cpu/recurrence_scan.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "cpu/recurrence_output.h"
+#include "cpu/recurrence_scan_kernels.h"
 #include "cpu/recurrence_stem.h"
 #include "cpu/recurrence_sums.h"
 
-#undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "cpu/recurrence_scan.cc"
-#include "cpu/dispatch.h"
-#include "hwy/foreach_target.h"
-// Compiled once a target, so after foreach_target.h:
-#include "cpu/recurrence_cell-inl.h"
-#include "cpu/recurrence_scan_cell-inl.h"
-
-#ifndef SLIM_SCAN_TABLE
-#define SLIM_SCAN_TABLE
 namespace slim {
-
-/// Some turns of one sequence, for the units [first_unit, first_unit + units). Strides count floats from turn to turn
-/// and may be negative.
-struct ForwardScan {
-  size_t turns;
-  size_t first_unit;
-  size_t units;
-  const float* const* input_products;  // [turns]: rows from first_unit on
-  size_t block_stride;                 // floats between the blocks of such a row
-  const float* diagonals;              // [diagonal blocks, padded]
-  float* state_h;                      // [padded]: before the first turn; gets the state after the last
-  float* state_c;
-  float* h;  // of the state after the first turn, or null: inference
-  float* c;
-  ptrdiff_t state_stride;
-  float* kept;  // of the first turn, or null
-  ptrdiff_t kept_stride;
-  float* const* output;  // [turns] of [units of the layer], each may be null
-};
-
-struct BackwardScan {
-  size_t turns;  // the last of them first
-  size_t first_unit;
-  size_t units;
-  const float* diagonals;
-  const float* diagonal_factors;  // or null
-  const float* h_before;          // of the last turn
-  const float* c_before;
-  const float* c_after;
-  ptrdiff_t state_stride;  // to the turn before
-  float* kept;
-  ptrdiff_t kept_stride;
-  const float* const* doutput;  // [turns], each may be null
-  float* dh;                    // [padded]
-  float* dc;
-  float* sums;  // [bias and diagonal blocks, padded]: added to
-};
-
-struct ScanTable {
-  void (*forward)(const CellParameters& cell, const ForwardScan& scan);
-  void (*backward)(const CellParameters& cell, const BackwardScan& scan);
-};
-
-}  // namespace slim
-#endif
-
-HWY_BEFORE_NAMESPACE();
-namespace slim::HWY_NAMESPACE {
-
-// Vectors of a strip; two strips fill a panel of input products.
-inline constexpr int kScanVectors = kVectorRegisters == 32 ? 2 : 1;
-
-// Turns ahead of which the lines that will be written are asked for, so that the stores find them.
-inline constexpr ptrdiff_t kTurnsAhead = 6;
-
-template <int kVectors>
-HWY_INLINE void PrefetchStates(const ForwardScan& scan, ptrdiff_t turn, size_t at) {
-  for (size_t j = at; j < at + kVectors * kLanes; j += 64 / sizeof(float)) {
-    __builtin_prefetch(scan.h + turn * scan.state_stride + j, 1);
-    __builtin_prefetch(scan.c + turn * scan.state_stride + j, 1);
-    __builtin_prefetch(scan.kept + turn * scan.kept_stride + j, 1);
-  }
-}
-
-// The next turn of some units.
-template <int kVectors>
-HWY_INLINE void ForwardTurn(const CellParameters& cell, const ForwardScan& scan, size_t turn, size_t at,
-                            Units<kVectors>& h, Units<kVectors>& c) {
-  const ptrdiff_t step = static_cast<ptrdiff_t>(turn);
-  ForwardOperands operands;
-  operands.input_products = scan.input_products[turn];
-  operands.input_stride = scan.block_stride;
-  operands.first_unit = scan.first_unit;
-  operands.recurrent_products = nullptr;
-  operands.diagonals = scan.diagonals;
-  float* kept = scan.kept == nullptr ? nullptr : scan.kept + step * scan.kept_stride;
-  ForwardUnits(cell, operands, at, kept, h, c);
-  if (scan.h != nullptr) {
-    StoreUnits(h, scan.h + step * scan.state_stride + at);
-    StoreUnits(c, scan.c + step * scan.state_stride + at);
-  }
-  if (scan.output[turn] != nullptr) StoreFirstUnits(h, scan.output[turn] + at, cell.units - at);
-}
-
-template <int kVectors>
-void ForwardStrip(const CellParameters& cell, const ForwardScan& scan, size_t at) {
-  Units<kVectors> h = LoadUnits<kVectors>(scan.state_h + at), c = LoadUnits<kVectors>(scan.state_c + at);
-  for (size_t turn = 0; turn < scan.turns; ++turn) ForwardTurn(cell, scan, turn, at, h, c);
-  StoreUnits(h, scan.state_h + at);
-  StoreUnits(c, scan.state_c + at);
-}
-
-// Two strips side by side: while the one waits for its activations, the other has work.
-template <int kVectors>
-void ForwardTwoStrips(const CellParameters& cell, const ForwardScan& scan, size_t at) {
-  const size_t beside = at + kVectors * kLanes;
-  Units<kVectors> h = LoadUnits<kVectors>(scan.state_h + at), c = LoadUnits<kVectors>(scan.state_c + at);
-  Units<kVectors> other_h = LoadUnits<kVectors>(scan.state_h + beside);
-  Units<kVectors> other_c = LoadUnits<kVectors>(scan.state_c + beside);
-  for (size_t turn = 0; turn < scan.turns; ++turn) {
-    if (scan.h != nullptr) PrefetchStates<2 * kVectors>(scan, static_cast<ptrdiff_t>(turn) + kTurnsAhead, at);
-    ForwardTurn(cell, scan, turn, at, h, c);
-    ForwardTurn(cell, scan, turn, beside, other_h, other_c);
-  }
-  StoreUnits(h, scan.state_h + at);
-  StoreUnits(c, scan.state_c + at);
-  StoreUnits(other_h, scan.state_h + beside);
-  StoreUnits(other_c, scan.state_c + beside);
-}
-
-void ForwardOfAnyCell(const CellParameters& cell, const ForwardScan& scan) {
-  constexpr size_t kTwoStrips = 2 * kScanVectors * kLanes;
-  size_t at = scan.first_unit;
-  const size_t end = at + scan.units;
-  for (; at + kTwoStrips <= end; at += kTwoStrips) ForwardTwoStrips<kScanVectors>(cell, scan, at);
-  for (; at < end; at += kLanes) ForwardStrip<1>(cell, scan, at);
-}
-
-// Some neighbouring units of a sequence, whose state is held in registers from turn to turn.
-template <MovingGates kMoving, int kVectors>
-class ForwardUnitsOfScan {
- public:
-  ForwardUnitsOfScan(const CellParameters& cell, const ForwardScan& scan, size_t at)
-      : cell_(cell),
-        scan_(scan),
-        at_(at),
-        weights_(LoadWeights<kMoving, kVectors>(cell, scan.diagonals, at)),
-        h_(LoadUnits<kVectors>(scan.state_h + at)),
-        c_(LoadUnits<kVectors>(scan.state_c + at)) {}
-
-  HWY_INLINE void Turn(size_t turn) {
-    const ptrdiff_t step = static_cast<ptrdiff_t>(turn);
-    const float* input = scan_.input_products[turn] + at_ - scan_.first_unit;
-    const Units<kVectors> candidate = ScanForwardUnits<kMoving>(weights_, LoadUnits<kVectors>(input), h_, c_);
-    if (scan_.h != nullptr) {
-      StoreUnits(candidate, scan_.kept + step * scan_.kept_stride + at_);
-      StoreUnits(c_, scan_.c + step * scan_.state_stride + at_);
-      StoreUnits(h_, scan_.h + step * scan_.state_stride + at_);
-    }
-    if (scan_.output[turn] != nullptr) StoreFirstUnits(h_, scan_.output[turn] + at_, cell_.units - at_);
-  }
-
-  HWY_INLINE void Leave() const {
-    StoreUnits(h_, scan_.state_h + at_);
-    StoreUnits(c_, scan_.state_c + at_);
-  }
-
- private:
-  const CellParameters& cell_;
-  const ForwardScan& scan_;
-  size_t at_;
-  ScanWeights<kVectors> weights_;
-  Units<kVectors> h_, c_;
-};
-
-template <MovingGates kMoving>
-void ForwardOfScanCell(const CellParameters& cell, const ForwardScan& scan) {
-  constexpr size_t kTwoStrips = 2 * kScanVectors * kLanes;
-  size_t at = scan.first_unit;
-  const size_t end = at + scan.units;
-  for (; at + kTwoStrips <= end; at += kTwoStrips) {
-    // Side by side: while the one waits for its activations, the other has work.
-    ForwardUnitsOfScan<kMoving, kScanVectors> strip(cell, scan, at), other(cell, scan, at + kScanVectors * kLanes);
-    for (size_t turn = 0; turn < scan.turns; ++turn) {
-      if (scan.h != nullptr) PrefetchStates<2 * kScanVectors>(scan, static_cast<ptrdiff_t>(turn) + kTurnsAhead, at);
-      strip.Turn(turn);
-      other.Turn(turn);
-    }
-    strip.Leave();
-    other.Leave();
-  }
-  for (; at < end; at += kLanes) {
-    ForwardUnitsOfScan<kMoving, 1> strip(cell, scan, at);
-    for (size_t turn = 0; turn < scan.turns; ++turn) strip.Turn(turn);
-    strip.Leave();
-  }
-}
-
-template <int kVectors>
-void BackwardStrip(const CellParameters& cell, const BackwardScan& scan, size_t at) {
-  Units<kVectors> dh = LoadUnits<kVectors>(scan.dh + at), dc = LoadUnits<kVectors>(scan.dc + at);
-  GradientSums<kVectors> sums;
-  LoadSums(cell, scan.sums, at, sums);
-  for (size_t turn = 0; turn < scan.turns; ++turn) {
-    const ptrdiff_t state = static_cast<ptrdiff_t>(turn) * scan.state_stride + static_cast<ptrdiff_t>(at);
-    if (scan.doutput[turn] != nullptr) dh = dh + LoadFirstUnits<kVectors>(scan.doutput[turn] + at, cell.units - at);
-    BackwardOperands operands;
-    operands.kept = scan.kept + static_cast<ptrdiff_t>(turn) * scan.kept_stride;
-    operands.diagonals = scan.diagonals;
-    operands.diagonal_factors = scan.diagonal_factors;
-    BackwardUnits(cell, operands, at, LoadUnits<kVectors>(scan.h_before + state),
-                  LoadUnits<kVectors>(scan.c_before + state), LoadUnits<kVectors>(scan.c_after + state), dh, dc, sums);
-  }
-  StoreSums(cell, sums, at, scan.sums);
-  StoreUnits(dh, scan.dh + at);
-  StoreUnits(dc, scan.dc + at);
-}
-
-void BackwardOfAnyCell(const CellParameters& cell, const BackwardScan& scan) {
-  size_t at = scan.first_unit;
-  const size_t end = at + scan.units;
-  for (; at + kScanVectors * kLanes <= end; at += kScanVectors * kLanes) BackwardStrip<kScanVectors>(cell, scan, at);
-  for (; at < end; at += kLanes) BackwardStrip<1>(cell, scan, at);
-}
-
-template <MovingGates kMoving, int kVectors>
-void BackwardStripOfScanCell(const CellParameters& cell, const BackwardScan& scan, size_t at) {
-  const ScanWeights<kVectors> weights = LoadWeights<kMoving, kVectors>(cell, scan.diagonals, at);
-  Units<kVectors> dh = LoadUnits<kVectors>(scan.dh + at), dc = LoadUnits<kVectors>(scan.dc + at);
-  ScanSums<kVectors> sums;
-  ClearScanSums(sums);
-  for (size_t turn = 0; turn < scan.turns; ++turn) {
-    const ptrdiff_t state = static_cast<ptrdiff_t>(turn) * scan.state_stride + static_cast<ptrdiff_t>(at);
-    float* kept = scan.kept + static_cast<ptrdiff_t>(turn) * scan.kept_stride + at;
-    if (scan.doutput[turn] != nullptr) dh = dh + LoadFirstUnits<kVectors>(scan.doutput[turn] + at, cell.units - at);
-    const Units<kVectors> da = ScanBackwardUnits<kMoving>(
-        weights, LoadUnits<kVectors>(scan.h_before + state), LoadUnits<kVectors>(scan.c_before + state),
-        LoadUnits<kVectors>(scan.c_after + state), LoadUnits<kVectors>(kept), dh, dc, sums);
-    StoreUnits(da, kept);
-  }
-  AddScanSums<kMoving>(cell, sums, scan.diagonal_factors, at, scan.sums);
-  StoreUnits(dh, scan.dh + at);
-  StoreUnits(dc, scan.dc + at);
-}
-
-template <MovingGates kMoving>
-void BackwardOfScanCell(const CellParameters& cell, const BackwardScan& scan) {
-  size_t at = scan.first_unit;
-  const size_t end = at + scan.units;
-  for (; at + kScanVectors * kLanes <= end; at += kScanVectors * kLanes) {
-    BackwardStripOfScanCell<kMoving, kScanVectors>(cell, scan, at);
-  }
-  for (; at < end; at += kLanes) BackwardStripOfScanCell<kMoving, 1>(cell, scan, at);
-}
-
-template <class Scan>
-using ScanFunction = void (*)(const CellParameters& cell, const Scan& scan);
-
-// By which gates move: input, forget and output gate from the highest bit on.
-constexpr MovingGates GatesOf(size_t number) { return {(number & 4) != 0, (number & 2) != 0, (number & 1) != 0}; }
-constexpr size_t NumberOf(MovingGates gates) { return gates.input * 4u + gates.forget * 2u + gates.output; }
-
-template <size_t... kNumbers>
-ScanFunction<ForwardScan> ForwardOf(MovingGates moving, std::index_sequence<kNumbers...>) {
-  static constexpr ScanFunction<ForwardScan> kFunctions[] = {ForwardOfScanCell<GatesOf(kNumbers)>...};
-  return kFunctions[NumberOf(moving)];
-}
-template <size_t... kNumbers>
-ScanFunction<BackwardScan> BackwardOf(MovingGates moving, std::index_sequence<kNumbers...>) {
-  static constexpr ScanFunction<BackwardScan> kFunctions[] = {BackwardOfScanCell<GatesOf(kNumbers)>...};
-  return kFunctions[NumberOf(moving)];
-}
-using GateNumbers = std::make_index_sequence<8>;
-
-void Forward(const CellParameters& cell, const ForwardScan& scan) {
-  if (!IsScanCell(cell)) return ForwardOfAnyCell(cell, scan);
-  ForwardOf(MovingGatesOf(cell), GateNumbers())(cell, scan);
-}
-
-void Backward(const CellParameters& cell, const BackwardScan& scan) {
-  if (!IsScanCell(cell)) return BackwardOfAnyCell(cell, scan);
-  BackwardOf(MovingGatesOf(cell), GateNumbers())(cell, scan);
-}
-
-extern const ScanTable kScanTable;
-const ScanTable kScanTable = {Forward, Backward};
-
-}  // namespace slim::HWY_NAMESPACE
-HWY_AFTER_NAMESPACE();
-
-#if HWY_ONCE
-namespace slim {
-
-SLIM_CHOOSE_TABLE(ScanTable, kScanTable)
-
 namespace {
 
 constexpr size_t kScanTurns = RecurrencePlan::kMostChunkTurns;
@@ -365,7 +80,7 @@ void ScanTurnsForward(const ForwardScans& scans, const ScanTask& task, size_t p,
     } else {
       scan.h = scan.c = scan.kept = nullptr;
     }
-    ChosenScanTable().forward(scans.work.cell, scan);
+    RunForwardScan(scans.work.cell, scan);
   }
 }
 
@@ -394,7 +109,8 @@ struct BackwardScans {
 };
 
 // The turns of sequence p, the last first, from the gradients in the scratch on.
-void ScanTurnsBackward(const BackwardScans& scans, const ScanTask& task, size_t p, TurnRange turns) {
+void ScanTurnsBackward(const BackwardScans& scans, const ScanTask& task, size_t p, TurnRange turns,
+                       ScanKernelGradient::Sum* kernel) {
   const RecurrencePlan& plan = scans.work.plan;
   const Sequences& sequences = scans.work.sequences;
   const RecurrenceCache& cache = scans.cache;
@@ -430,7 +146,8 @@ void ScanTurnsBackward(const BackwardScans& scans, const ScanTask& task, size_t 
     scan.c_before = cache.c + before;
     scan.c_after = cache.c + state + plan.StateAfter(turn) * plan.padded;
     scan.kept = cache.kept + p * plan.kept_stride + plan.RowOfTurn(turn) * plan.kept_width;
-    ChosenScanTable().backward(scans.work.cell, scan);
+    RunBackwardScan(scans.work.cell, scan);
+    if (kernel != nullptr) kernel->AddTurns(p, turn, scan.turns);
     summed += scan.turns;
     if (summed < kTurnsPerTotal && left - scan.turns > turns.begin) continue;
     CarrySums(plan, task.group, {task.first_unit, task.units}, scratch);
@@ -438,13 +155,14 @@ void ScanTurnsBackward(const BackwardScans& scans, const ScanTask& task, size_t 
   }
 }
 
-void ScanSequenceBackward(const BackwardScans& scans, const ScanTask& task, size_t p) {
+void ScanSequenceBackward(const BackwardScans& scans, const ScanTask& task, size_t p,
+                          ScanKernelGradient::Sum* kernel) {
   const size_t at = p * scans.work.plan.padded + task.first_unit;
   std::fill_n(scans.scratch.dh + at, task.width, 0.0f);
   std::fill_n(scans.scratch.dc + at, task.width, 0.0f);
   const Sequences& sequences = scans.work.sequences;
   ScanTurnsBackward(scans, task, p,
-                    {static_cast<size_t>(sequences.starts[p]), static_cast<size_t>(sequences.lengths[p])});
+                    {static_cast<size_t>(sequences.starts[p]), static_cast<size_t>(sequences.lengths[p])}, kernel);
 }
 
 void ScanStemBackward(const BackwardScans& scans, const ScanTask& task) {
@@ -454,7 +172,7 @@ void ScanStemBackward(const BackwardScans& scans, const ScanTask& task) {
     turns.begin = LastLeaving(plan, sequences, turns.end);
     JoinStem(LeavingAfter(plan, sequences, turns.end), plan, {task.first_unit, task.units}, scans.scratch.dh,
              scans.scratch.dc);
-    ScanTurnsBackward(scans, task, plan.batch - 1, turns);
+    ScanTurnsBackward(scans, task, plan.batch - 1, turns, nullptr);
   }
 }
 
@@ -488,17 +206,29 @@ void ScanForward(const RecurrenceWork& work, const InputProducts& input, const S
 }
 
 void ScanBackward(const RecurrenceWork& work, const IncomingGradients& incoming, const RecurrenceCache& cache,
-                  const BackwardScratch& scratch, ThreadPool& pool) {
+                  const BackwardScratch& scratch, const ScanKernelGradient* kernel, ThreadPool& pool) {
   const RecurrencePlan& plan = work.plan;
   const BackwardScans scans = {work, incoming, cache, scratch};
   const size_t panels = PanelsOf(plan);
-  pool.ParallelFor(plan.groups * panels, [&](size_t number, int) {
-    const ScanTask task = TaskOf(plan, panels, PanelColumns(plan), number);
-    for (size_t p = task.begin; p < task.end; ++p) ScanSequenceBackward(scans, task, p);
-  });
+  const auto scan_group = [&](size_t group, size_t panel, ScanKernelGradient::Sum* sum) {
+    const ScanTask task = TaskOf(plan, panels, PanelColumns(plan), group * panels + panel);
+    for (size_t p = task.begin; p < task.end; ++p) ScanSequenceBackward(scans, task, p, sum);
+  };
+  if (kernel == nullptr) {
+    pool.ParallelFor(plan.groups * panels,
+                     [&](size_t number, int) { scan_group(number / panels, number % panels, nullptr); });
+  } else {
+    const size_t slices = kernel->slices();
+    pool.ParallelFor(slices * panels, [&](size_t number, int worker) {
+      const size_t slice = number / panels, panel = number % panels;
+      ScanKernelGradient::Sum sum(*kernel, slice, panel, worker);
+      const size_t end = (slice + 1) * plan.groups / slices;
+      for (size_t group = slice * plan.groups / slices; group < end; ++group) scan_group(group, panel, &sum);
+      sum.Finish();
+    });
+  }
   if (work.sequences.Stem(plan) == 0) return;
   pool.ParallelFor(panels, [&](size_t panel, int) { ScanStemBackward(scans, StemTask(plan, panels, panel)); });
 }
 
 }  // namespace slim
-#endif
