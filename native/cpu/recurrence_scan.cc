@@ -54,6 +54,7 @@ void ScanTurnsForward(const ForwardScans& scans, const ScanTask& task, size_t p,
   const ptrdiff_t direction = plan.shape.reverse ? -1 : 1;
   const float* input_rows[kScanTurns];
   float* output_rows[kScanTurns];
+  const float* ahead_rows[kScanTurns];
   ForwardScan scan;
   scan.first_unit = task.first_unit;
   scan.units = task.units;
@@ -69,6 +70,7 @@ void ScanTurnsForward(const ForwardScans& scans, const ScanTask& task, size_t p,
   for (size_t turn = turns.begin; turn < turns.end; turn += kScanTurns) {
     scan.turns = std::min(kScanTurns, turns.end - turn);
     scans.input.PanelRows(p, turn, scan.turns, task.panel, worker, input_rows);
+    scan.ahead = {ahead_rows, scans.input.RowsFrom(p, turn + scan.turns, turns.end, ahead_rows), plan.inputs};
     for (size_t j = 0; j < scan.turns; ++j) {
       output_rows[j] = OutputOfTurn(plan, scans.work.sequences, scans.output, p, turn + j);
     }
@@ -146,8 +148,8 @@ void ScanTurnsBackward(const BackwardScans& scans, const ScanTask& task, size_t 
     scan.c_before = cache.c + before;
     scan.c_after = cache.c + state + plan.StateAfter(turn) * plan.padded;
     scan.kept = cache.kept + p * plan.kept_stride + plan.RowOfTurn(turn) * plan.kept_width;
+    if (kernel != nullptr) scan.ahead = {kernel->TakeTurns(p, turn, scan.turns), scan.turns, plan.inputs};
     RunBackwardScan(scans.work.cell, scan);
-    if (kernel != nullptr) kernel->AddTurns(p, turn, scan.turns);
     summed += scan.turns;
     if (summed < kTurnsPerTotal && left - scan.turns > turns.begin) continue;
     CarrySums(plan, task.group, {task.first_unit, task.units}, scratch);

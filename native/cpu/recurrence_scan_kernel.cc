@@ -172,17 +172,19 @@ ScanKernelGradient::Sum::Sum(const ScanKernelGradient& gradient, size_t slice, s
       x_rows_(gradient.rows_ + static_cast<size_t>(worker) * 2 * kProductRows),
       da_rows_(x_rows_ + kProductRows) {}
 
-void ScanKernelGradient::Sum::AddTurns(size_t p, size_t turn, size_t turns) {
+const float* const* ScanKernelGradient::Sum::TakeTurns(size_t p, size_t turn, size_t turns) {
   const RecurrencePlan& plan = gradient_.plan_;
   const Sequences& sequences = gradient_.sequences_;
+  if (rows_ + turns > kProductRows) Multiply();
   const float* da = gradient_.cache_.kept + p * plan.kept_stride + panel_ * PanelColumns(plan);
   const float* x = gradient_.x_ + static_cast<size_t>(sequences.order[p]) * plan.steps * plan.inputs;
-  for (size_t j = 0; j < turns; ++j) {
+  const size_t first = rows_;
+  for (size_t j = 0; j < turns; ++j, ++rows_) {
     const size_t row = plan.RowOfTurn(turn - j);
     x_rows_[rows_] = x + sequences.Time(plan, p, row) * plan.inputs;
     da_rows_[rows_] = da + row * plan.kept_width;
-    if (++rows_ == kProductRows) Multiply();
   }
+  return x_rows_ + first;
 }
 
 void ScanKernelGradient::Sum::Finish() {

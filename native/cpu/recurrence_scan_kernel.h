@@ -34,8 +34,9 @@ class ScanKernelGradient {
    public:
     Sum(const ScanKernelGradient& gradient, size_t slice, size_t panel, int worker);
 
-    /// Adds `turns` turns of sequence p, the last of which is `turn`: their gradients have been written.
-    void AddTurns(size_t p, size_t turn, size_t turns);
+    /// Takes `turns` turns of sequence p, the last of which is `turn`, whose gradients the scan is about to write.
+    /// Returns their rows of x, the last turn's first. At most RecurrencePlan::kMostChunkTurns.
+    const float* const* TakeTurns(size_t p, size_t turn, size_t turns);
     /// Adds what is left over.
     void Finish();
 

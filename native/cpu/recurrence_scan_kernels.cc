@@ -31,6 +31,12 @@ inline constexpr int kScanVectors = kVectorRegisters == 32 ? 2 : 1;
 // Turns ahead of which the lines that will be written are asked for, so that the stores find them.
 inline constexpr ptrdiff_t kTurnsAhead = 6;
 
+// Into the second-level cache: the first-level one would not hold them until they are read.
+HWY_INLINE void PrefetchRow(const RowsAhead& ahead, size_t turn) {
+  if (turn >= ahead.count) return;
+  for (size_t j = 0; j < ahead.floats; j += 64 / sizeof(float)) __builtin_prefetch(ahead.rows[turn] + j, 0, 2);
+}
+
 template <int kVectors>
 HWY_INLINE void PrefetchStates(const ForwardScan& scan, ptrdiff_t turn, size_t at) {
   for (size_t j = at; j < at + kVectors * kLanes; j += 64 / sizeof(float)) {
@@ -149,6 +155,7 @@ void ForwardOfScanCell(const CellParameters& cell, const ForwardScan& scan) {
     // Side by side: while the one waits for its activations, the other has work.
     ForwardUnitsOfScan<kMoving, kScanVectors> strip(cell, scan, at), other(cell, scan, at + kScanVectors * kLanes);
     for (size_t turn = 0; turn < scan.turns; ++turn) {
+      if (at == scan.first_unit) PrefetchRow(scan.ahead, turn);
       strip.Turn(turn);
       other.Turn(turn);
     }
@@ -198,6 +205,7 @@ void BackwardStripOfScanCell(const CellParameters& cell, const BackwardScan& sca
   for (size_t turn = 0; turn < scan.turns; ++turn) {
     const ptrdiff_t state = static_cast<ptrdiff_t>(turn) * scan.state_stride + static_cast<ptrdiff_t>(at);
     float* kept = scan.kept + static_cast<ptrdiff_t>(turn) * scan.kept_stride + at;
+    if (at == scan.first_unit) PrefetchRow(scan.ahead, turn);
     if (scan.doutput[turn] != nullptr) dh = dh + LoadFirstUnits<kVectors>(scan.doutput[turn] + at, cell.units - at);
     const Units<kVectors> da = ScanBackwardUnits<kMoving>(
         weights, LoadUnits<kVectors>(scan.h_before + state), LoadUnits<kVectors>(scan.c_before + state),

@@ -8,6 +8,14 @@
 /// recurrence_steps.h.
 namespace slim {
 
+/// Rows of x that a product reads next: a scan asks for one of them with each of its turns, so that the product need not
+/// wait for memory.
+struct RowsAhead {
+  const float* const* rows = nullptr;  // [count]
+  size_t count = 0;
+  size_t floats = 0;
+};
+
 /// Some turns of one sequence, for the units [first_unit, first_unit + units). Strides count floats from turn to turn
 /// and may be negative.
 struct ForwardScan {
@@ -25,6 +33,7 @@ struct ForwardScan {
   float* kept;  // of the first turn, or null
   ptrdiff_t kept_stride;
   float* const* output;  // [turns] of [units of the layer], each may be null
+  RowsAhead ahead;
 };
 
 struct BackwardScan {
@@ -43,6 +52,7 @@ struct BackwardScan {
   float* dh;                    // [padded]
   float* dc;
   float* sums;  // [bias and diagonal blocks, padded]: added to
+  RowsAhead ahead;
 };
 
 void RunForwardScan(const CellParameters& cell, const ForwardScan& scan);
