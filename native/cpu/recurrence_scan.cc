@@ -6,6 +6,7 @@
 #include "cpu/recurrence_scan_kernels.h"
 #include "cpu/recurrence_stem.h"
 #include "cpu/recurrence_sums.h"
+#include "hwy/cache_control.h"
 
 namespace slim {
 namespace {
@@ -33,6 +34,13 @@ ScanTask TaskOf(const RecurrencePlan& plan, size_t panels, size_t panel_columns,
 }
 
 size_t PanelsOf(const RecurrencePlan& plan) { return (plan.units + PanelColumns(plan) - 1) / PanelColumns(plan); }
+
+// What the second-level caches of the threads may hold from the forward to the backward pass.
+constexpr size_t kCachedBytes = size_t{4} << 20;
+
+bool Streams(const RecurrencePlan& plan) {
+  return plan.batch * (plan.kept_stride + 2 * plan.state_stride) * sizeof(float) > kCachedBytes;
+}
 
 // What the forward scans read and write.
 struct ForwardScans {
@@ -63,6 +71,7 @@ void ScanTurnsForward(const ForwardScans& scans, const ScanTask& task, size_t p,
   scan.diagonals = scratch.tables.diagonals + (plan.recurrent_dropout ? p * plan.diagonal_blocks * plan.padded : 0);
   scan.state_h = scratch.h + p * plan.padded;
   scan.state_c = scratch.c + p * plan.padded;
+  scan.streams = Streams(plan);
   scan.output = output_rows;
   scan.state_stride = direction * static_cast<ptrdiff_t>(plan.padded);
   scan.kept_stride = direction * static_cast<ptrdiff_t>(plan.kept_width);
@@ -71,7 +80,10 @@ void ScanTurnsForward(const ForwardScans& scans, const ScanTask& task, size_t p,
     scan.turns = std::min(kScanTurns, turns.end - turn);
     scans.input.PanelRows(p, turn, scan.turns, task.panel, worker, input_rows);
     scan.ahead = {ahead_rows, scans.input.RowsFrom(p, turn + scan.turns, turns.end, ahead_rows), plan.inputs};
-    for (size_t j = 0; j < scan.turns; ++j) {
+    // Without return_sequences no state but the last leaves the layer.
+    const size_t first_seen = plan.shape.return_sequences ? 0 : scan.turns - 1;
+    std::fill_n(output_rows, first_seen, nullptr);
+    for (size_t j = first_seen; j < scan.turns; ++j) {
       output_rows[j] = OutputOfTurn(plan, scans.work.sequences, scans.output, p, turn + j);
     }
     if (scans.cache != nullptr) {
@@ -100,6 +112,7 @@ void ScanStemForward(const ForwardScans& scans, const ScanTask& task, int worker
     const size_t state = plan.StateBefore(turns.end) * plan.padded;
     LeaveStem(leaving, plan, units, scans.cache->h + state, scans.cache->c + state, plan.state_stride);
   }
+  if (Streams(plan)) hwy::FlushStream();
 }
 
 // What the backward scans read and write.
@@ -141,7 +154,8 @@ void ScanTurnsBackward(const BackwardScans& scans, const ScanTask& task, size_t 
     for (scan.turns = 0; scan.turns < std::min(kScanTurns, left - turns.begin); ++scan.turns) {
       const size_t before = turn - scan.turns;
       if (scan.turns > 0 && HasMaskedGradients(plan, sequences, p, before)) break;
-      doutput_rows[scan.turns] = GradientOfTurn(plan, sequences, scans.incoming, p, before);
+      const bool seen = plan.shape.return_sequences || scan.turns == 0;
+      doutput_rows[scan.turns] = seen ? GradientOfTurn(plan, sequences, scans.incoming, p, before) : nullptr;
     }
     const size_t state = p * plan.state_stride, before = state + plan.StateBefore(turn) * plan.padded;
     scan.h_before = cache.h + before;
@@ -204,6 +218,7 @@ void ScanForward(const RecurrenceWork& work, const InputProducts& input, const S
       RepeatMaskedOutputs(plan, sequences, output, p, units);
       RepeatStemOutputs(plan, sequences, output, p, units);
     }
+    if (Streams(plan)) hwy::FlushStream();  // other threads may read it
   });
 }
 

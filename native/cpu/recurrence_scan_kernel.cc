@@ -119,8 +119,8 @@ namespace {
 // a panel still lie in the first-level cache.
 constexpr size_t kProductRows = 96;
 
-// Slices at the most, and the floats that their sums may take together.
-constexpr size_t kMostSlices = 16;
+// Tasks, slices of all panels, that are aimed at, and the floats that their sums may take together.
+constexpr size_t kTasks = 32;
 constexpr size_t kSlicedFloats = size_t{2} << 20;
 
 // Tasks that make it worth while: with fewer the product by itself has more to share out.
@@ -132,7 +132,8 @@ size_t SumFloats(const RecurrencePlan& plan) { return plan.inputs * PanelColumns
 
 size_t SlicesOf(const RecurrencePlan& plan, size_t groups) {
   const size_t by_memory = kSlicedFloats / std::max<size_t>(SumFloats(plan) * PanelsOf(plan), 1);
-  return std::max<size_t>(std::min({kMostSlices, by_memory, groups}), 1);
+  const size_t by_tasks = (kTasks + PanelsOf(plan) - 1) / PanelsOf(plan);
+  return std::max<size_t>(std::min({by_tasks, by_memory, groups}), 1);
 }
 
 }  // namespace

@@ -100,6 +100,7 @@ void ForwardOfAnyCell(const CellParameters& cell, const ForwardScan& scan) {
   for (; at < end; at += kLanes) ForwardStrip<1>(cell, scan, at);
 }
 
+// Past the caches.
 template <int kVectors>
 HWY_INLINE void StreamUnits(Units<kVectors> units, float* to) {
   if constexpr (kVectors == 1) {
@@ -109,26 +110,27 @@ HWY_INLINE void StreamUnits(Units<kVectors> units, float* to) {
     StreamUnits(units.high, to + kVectors / 2 * kLanes);
   }
 }
+
 // Some neighbouring units of a sequence, whose state is held in registers from turn to turn.
-template <MovingGates kMoving, int kVectors>
+template <ScanGates kGates, int kVectors>
 class ForwardUnitsOfScan {
  public:
   ForwardUnitsOfScan(const CellParameters& cell, const ForwardScan& scan, size_t at)
       : cell_(cell),
         scan_(scan),
         at_(at),
-        weights_(LoadWeights<kMoving, kVectors>(cell, scan.diagonals, at)),
+        weights_(LoadWeights<kGates, kVectors>(cell, scan.diagonals, at)),
         h_(LoadUnits<kVectors>(scan.state_h + at)),
         c_(LoadUnits<kVectors>(scan.state_c + at)) {}
 
   HWY_INLINE void Turn(size_t turn) {
     const ptrdiff_t step = static_cast<ptrdiff_t>(turn);
     const float* input = scan_.input_products[turn] + at_ - scan_.first_unit;
-    const Units<kVectors> candidate = ScanForwardUnits<kMoving>(weights_, LoadUnits<kVectors>(input), h_, c_);
+    const Units<kVectors> candidate = ScanForwardUnits<kGates>(weights_, LoadUnits<kVectors>(input), h_, c_);
     if (scan_.h != nullptr) {
-      StreamUnits(candidate, scan_.kept + step * scan_.kept_stride + at_);
-      StreamUnits(c_, scan_.c + step * scan_.state_stride + at_);
-      StreamUnits(h_, scan_.h + step * scan_.state_stride + at_);
+      Keep(candidate, scan_.kept + step * scan_.kept_stride);
+      Keep(c_, scan_.c + step * scan_.state_stride);
+      Keep(h_, scan_.h + step * scan_.state_stride);
     }
     if (scan_.output[turn] != nullptr) StoreFirstUnits(h_, scan_.output[turn] + at_, cell_.units - at_);
   }
@@ -139,6 +141,14 @@ class ForwardUnitsOfScan {
   }
 
  private:
+  HWY_INLINE void Keep(Units<kVectors> units, float* row) const {
+    if (scan_.streams) {
+      StreamUnits(units, row + at_);
+    } else {
+      StoreUnits(units, row + at_);
+    }
+  }
+
   const CellParameters& cell_;
   const ForwardScan& scan_;
   size_t at_;
@@ -146,16 +156,18 @@ class ForwardUnitsOfScan {
   Units<kVectors> h_, c_;
 };
 
-template <MovingGates kMoving>
+template <ScanGates kGates>
 void ForwardOfScanCell(const CellParameters& cell, const ForwardScan& scan) {
   constexpr size_t kTwoStrips = 2 * kScanVectors * kLanes;
+  const bool asks = scan.h != nullptr && !scan.streams;
   size_t at = scan.first_unit;
   const size_t end = at + scan.units;
   for (; at + kTwoStrips <= end; at += kTwoStrips) {
     // Side by side: while the one waits for its activations, the other has work.
-    ForwardUnitsOfScan<kMoving, kScanVectors> strip(cell, scan, at), other(cell, scan, at + kScanVectors * kLanes);
+    ForwardUnitsOfScan<kGates, kScanVectors> strip(cell, scan, at), other(cell, scan, at + kScanVectors * kLanes);
     for (size_t turn = 0; turn < scan.turns; ++turn) {
       if (at == scan.first_unit) PrefetchRow(scan.ahead, turn);
+      if (asks) PrefetchStates<2 * kScanVectors>(scan, static_cast<ptrdiff_t>(turn) + kTurnsAhead, at);
       strip.Turn(turn);
       other.Turn(turn);
     }
@@ -163,7 +175,7 @@ void ForwardOfScanCell(const CellParameters& cell, const ForwardScan& scan) {
     other.Leave();
   }
   for (; at < end; at += kLanes) {
-    ForwardUnitsOfScan<kMoving, 1> strip(cell, scan, at);
+    ForwardUnitsOfScan<kGates, 1> strip(cell, scan, at);
     for (size_t turn = 0; turn < scan.turns; ++turn) strip.Turn(turn);
     strip.Leave();
   }
@@ -196,9 +208,9 @@ void BackwardOfAnyCell(const CellParameters& cell, const BackwardScan& scan) {
   for (; at < end; at += kLanes) BackwardStrip<1>(cell, scan, at);
 }
 
-template <MovingGates kMoving, int kVectors>
+template <ScanGates kGates, int kVectors>
 void BackwardStripOfScanCell(const CellParameters& cell, const BackwardScan& scan, size_t at) {
-  const ScanWeights<kVectors> weights = LoadWeights<kMoving, kVectors>(cell, scan.diagonals, at);
+  const ScanWeights<kVectors> weights = LoadWeights<kGates, kVectors>(cell, scan.diagonals, at);
   Units<kVectors> dh = LoadUnits<kVectors>(scan.dh + at), dc = LoadUnits<kVectors>(scan.dc + at);
   ScanSums<kVectors> sums;
   ClearScanSums(sums);
@@ -207,53 +219,58 @@ void BackwardStripOfScanCell(const CellParameters& cell, const BackwardScan& sca
     float* kept = scan.kept + static_cast<ptrdiff_t>(turn) * scan.kept_stride + at;
     if (at == scan.first_unit) PrefetchRow(scan.ahead, turn);
     if (scan.doutput[turn] != nullptr) dh = dh + LoadFirstUnits<kVectors>(scan.doutput[turn] + at, cell.units - at);
-    const Units<kVectors> da = ScanBackwardUnits<kMoving>(
+    const Units<kVectors> da = ScanBackwardUnits<kGates>(
         weights, LoadUnits<kVectors>(scan.h_before + state), LoadUnits<kVectors>(scan.c_before + state),
         LoadUnits<kVectors>(scan.c_after + state), LoadUnits<kVectors>(kept), dh, dc, sums);
     StoreUnits(da, kept);
   }
-  AddScanSums<kMoving>(cell, sums, scan.diagonal_factors, at, scan.sums);
+  AddScanSums<kGates>(cell, sums, scan.diagonal_factors, at, scan.sums);
   StoreUnits(dh, scan.dh + at);
   StoreUnits(dc, scan.dc + at);
 }
 
-template <MovingGates kMoving>
+template <ScanGates kGates>
 void BackwardOfScanCell(const CellParameters& cell, const BackwardScan& scan) {
   size_t at = scan.first_unit;
   const size_t end = at + scan.units;
   for (; at + kScanVectors * kLanes <= end; at += kScanVectors * kLanes) {
-    BackwardStripOfScanCell<kMoving, kScanVectors>(cell, scan, at);
+    BackwardStripOfScanCell<kGates, kScanVectors>(cell, scan, at);
   }
-  for (; at < end; at += kLanes) BackwardStripOfScanCell<kMoving, 1>(cell, scan, at);
+  for (; at < end; at += kLanes) BackwardStripOfScanCell<kGates, 1>(cell, scan, at);
 }
 
 template <class Scan>
 using ScanFunction = void (*)(const CellParameters& cell, const Scan& scan);
 
-// By which gates move: input, forget and output gate from the highest bit on.
-constexpr MovingGates GatesOf(size_t number) { return {(number & 4) != 0, (number & 2) != 0, (number & 1) != 0}; }
-constexpr size_t NumberOf(MovingGates gates) { return gates.input * 4u + gates.forget * 2u + gates.output; }
+constexpr ScanGates GatesOf(size_t number) {
+  return {(number & 1) != 0, (number & 2) != 0, (number & 4) != 0, (number & 8) != 0};
+}
+constexpr size_t NumberOf(ScanGates gates) {
+  return gates.input * 1u + gates.forget * 2u + gates.output * 4u + gates.bounded * 8u;
+}
+using GateNumbers = std::make_index_sequence<16>;
 
 template <size_t... kNumbers>
-ScanFunction<ForwardScan> ForwardOf(MovingGates moving, std::index_sequence<kNumbers...>) {
+ScanFunction<ForwardScan> ForwardOf(ScanGates gates, std::index_sequence<kNumbers...>) {
   static constexpr ScanFunction<ForwardScan> kFunctions[] = {ForwardOfScanCell<GatesOf(kNumbers)>...};
-  return kFunctions[NumberOf(moving)];
+  return kFunctions[NumberOf(gates)];
 }
 template <size_t... kNumbers>
-ScanFunction<BackwardScan> BackwardOf(MovingGates moving, std::index_sequence<kNumbers...>) {
+ScanFunction<BackwardScan> BackwardOf(ScanGates gates, std::index_sequence<kNumbers...>) {
   static constexpr ScanFunction<BackwardScan> kFunctions[] = {BackwardOfScanCell<GatesOf(kNumbers)>...};
-  return kFunctions[NumberOf(moving)];
+  return kFunctions[NumberOf(gates)];
 }
-using GateNumbers = std::make_index_sequence<8>;
 
 void Forward(const CellParameters& cell, const ForwardScan& scan) {
   if (!IsScanCell(cell)) return ForwardOfAnyCell(cell, scan);
-  ForwardOf(MovingGatesOf(cell), GateNumbers())(cell, scan);
+  const ScanGates gates = GatesOf(cell, scan.diagonals, scan.first_unit, scan.units);
+  ForwardOf(gates, GateNumbers())(cell, scan);
 }
 
 void Backward(const CellParameters& cell, const BackwardScan& scan) {
   if (!IsScanCell(cell)) return BackwardOfAnyCell(cell, scan);
-  BackwardOf(MovingGatesOf(cell), GateNumbers())(cell, scan);
+  const ScanGates gates = GatesOf(cell, scan.diagonals, scan.first_unit, scan.units);
+  BackwardOf(gates, GateNumbers())(cell, scan);
 }
 
 extern const ScanTable kScanTable;

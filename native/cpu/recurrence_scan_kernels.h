@@ -32,6 +32,7 @@ struct ForwardScan {
   ptrdiff_t state_stride;
   float* kept;  // of the first turn, or null
   ptrdiff_t kept_stride;
+  bool streams;          // states and kept values go past the caches, which would not hold them until they are read
   float* const* output;  // [turns] of [units of the layer], each may be null
   RowsAhead ahead;
 };
