@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "cpu/recurrence_scan_kernel.h"
+#include "cpu/recurrence_scan_gradient.h"
 
 namespace slim {
 namespace {
@@ -102,9 +102,9 @@ BackwardScratch::BackwardScratch(const RecurrencePlan& plan, int threads, void* 
   fold = unfolded ? PlaceFold(plan, placement) : TokenFold{};
   spare = placement.Take<uint64_t>(unfolded ? 2 * positions : 0);
   folded = placement.Take<float>(plan.fold ? positions * plan.input_width : 0);
-  products = placement.Take<uint8_t>(std::max({GradientBytes(plan.inputs, plan.input_blocks, plan, threads),
-                                               GradientBytes(plan.units, plan.full_blocks, plan, threads),
-                                               ScanKernelBytes(plan, threads)}));
+  products = placement.Take<uint8_t>(
+      std::max({GradientBytes(plan.inputs, plan.input_blocks, plan, threads),
+                GradientBytes(plan.units, plan.full_blocks, plan, threads), ScanKernelBytes(plan, threads)}));
 }
 
 }  // namespace slim

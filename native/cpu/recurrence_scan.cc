@@ -171,8 +171,7 @@ void ScanTurnsBackward(const BackwardScans& scans, const ScanTask& task, size_t 
   }
 }
 
-void ScanSequenceBackward(const BackwardScans& scans, const ScanTask& task, size_t p,
-                          ScanKernelGradient::Sum* kernel) {
+void ScanSequenceBackward(const BackwardScans& scans, const ScanTask& task, size_t p, ScanKernelGradient::Sum* kernel) {
   const size_t at = p * scans.work.plan.padded + task.first_unit;
   std::fill_n(scans.scratch.dh + at, task.width, 0.0f);
   std::fill_n(scans.scratch.dc + at, task.width, 0.0f);

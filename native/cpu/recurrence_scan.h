@@ -2,7 +2,7 @@
 
 #include "backend.h"
 #include "cpu/recurrence_matrix.h"
-#include "cpu/recurrence_scan_kernel.h"
+#include "cpu/recurrence_scan_gradient.h"
 
 /// Walks the steps of cells in which every unit sees itself alone: no product stands between the steps, so a task is
 /// some sequences and some units, whose states stay in registers from the first step to the last.

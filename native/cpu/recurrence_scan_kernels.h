@@ -8,8 +8,8 @@
 /// recurrence_steps.h.
 namespace slim {
 
-/// Rows of x that a product reads next: a scan asks for one of them with each of its turns, so that the product need not
-/// wait for memory.
+/// Rows of x that a product reads next: a scan asks for one of them with each of its turns, so that the product need
+/// not wait for memory.
 struct RowsAhead {
   const float* const* rows = nullptr;  // [count]
   size_t count = 0;
@@ -47,7 +47,7 @@ struct BackwardScan {
   const float* c_before;
   const float* c_after;
   ptrdiff_t state_stride;  // to the turn before
-  float* kept;  // values; get the gradients of the pre-activations
+  float* kept;             // values; get the gradients of the pre-activations
   ptrdiff_t kept_stride;
   const float* const* doutput;  // [turns], each may be null
   float* dh;                    // [padded]

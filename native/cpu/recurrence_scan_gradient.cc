@@ -1,16 +1,16 @@
-#include "cpu/recurrence_scan_kernel.h"
+#include "cpu/recurrence_scan_gradient.h"
 
 #include <algorithm>
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "cpu/recurrence_scan_kernel.cc"
+#define HWY_TARGET_INCLUDE "cpu/recurrence_scan_gradient.cc"
 #include "cpu/dispatch.h"
 #include "hwy/foreach_target.h"
 // Compiled once a target, so after foreach_target.h:
 #include "cpu/micro_kernel-inl.h"
 
-#ifndef SLIM_SCAN_KERNEL_TABLE
-#define SLIM_SCAN_KERNEL_TABLE
+#ifndef SLIM_SCAN_GRADIENT_TABLE
+#define SLIM_SCAN_GRADIENT_TABLE
 namespace slim {
 
 /// sum [depth, vectors] = or += the sum over `rows` of x[row]^T da[row].
@@ -24,7 +24,7 @@ struct KernelProduct {
   bool add;
 };
 
-struct ScanKernelTable {
+struct ScanGradientTable {
   void (*multiply)(const KernelProduct& product);
   void (*add)(const float* from, float* to, size_t count);  // to += from
 };
@@ -102,8 +102,8 @@ void AddKernel(const float* from, float* to, size_t count) {
   });
 }
 
-extern const ScanKernelTable kScanKernelTable;
-const ScanKernelTable kScanKernelTable = {MultiplyKernel, AddKernel};
+extern const ScanGradientTable kScanGradientTable;
+const ScanGradientTable kScanGradientTable = {MultiplyKernel, AddKernel};
 
 }  // namespace slim::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -111,7 +111,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace slim {
 
-SLIM_CHOOSE_TABLE(ScanKernelTable, kScanKernelTable)
+SLIM_CHOOSE_TABLE(ScanGradientTable, kScanGradientTable)
 
 namespace {
 
@@ -203,7 +203,7 @@ void ScanKernelGradient::Sum::Multiply() {
   product.vectors = gradient_.Width(panel_) / VectorLanes();
   product.sum = sum_;
   product.add = begun_;
-  ChosenScanKernelTable().multiply(product);
+  ChosenScanGradientTable().multiply(product);
   rows_ = 0;
   begun_ = true;
 }
@@ -225,7 +225,7 @@ void ScanKernelGradient::AddSlices(float* dw, ThreadPool& pool) const {
       float* to = dw + k * plan_.units + first_unit;
       std::copy_n(SumOf(0, panel) + k * width, count, to);
       for (size_t slice = 1; slice < slices_; ++slice) {
-        ChosenScanKernelTable().add(SumOf(slice, panel) + k * width, to, count);
+        ChosenScanGradientTable().add(SumOf(slice, panel) + k * width, to, count);
       }
     }
   });

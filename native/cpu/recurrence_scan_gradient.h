@@ -65,7 +65,7 @@ class ScanKernelGradient {
   const float* x_;
   size_t slices_;
   size_t panels_;
-  float* sums_;        // [slices][panels][m, panel columns]
+  float* sums_;         // [slices][panels][m, panel columns]
   const float** rows_;  // [threads][2][rows of a product]
 };
 
