@@ -92,23 +92,21 @@ void RecurrenceBackward(ThreadPool& pool, const StepValues& step, const Recurren
     incoming.stem = scratch.stem_gradients;
   }
   const RecurrenceWork work = {plan, sequences, cell, recurrent};
-  float* kernel_gradient = gradients.kernel;  // as long as it is not known
+  RecurrenceGradients left = gradients;  // for the products over all steps
   if (!plan.scan) {
     WalkBackward(work, incoming, cache, scratch, pool);
-  } else if (kernel_gradient != nullptr && SumsKernelInScan(plan)) {
+  } else if (left.kernel != nullptr && SumsKernelInScan(plan)) {
     const ScanKernelGradient sums(plan, sequences, cache, input.x, pool.threads(), scratch.products);
     ScanBackward(work, incoming, cache, scratch, &sums, pool);
-    sums.AddSlices(kernel_gradient, pool);
-    kernel_gradient = nullptr;
+    sums.AddSlices(left.kernel, pool);
+    left.kernel = nullptr;
   } else {
     ScanBackward(work, incoming, cache, scratch, nullptr, pool);
   }
   ReduceSums(plan, scratch, gradients);
   const GradientWork gradient_work = {plan, sequences, input, weights, cache, scratch, pool};
-  if (gradients.recurrent_kernel != nullptr) {
-    ComputeRecurrentKernelGradient(gradient_work, gradients.recurrent_kernel);
-  }
-  ComputeInputGradients(gradient_work, kernel_gradient, dinput);
+  if (left.recurrent_kernel != nullptr) ComputeRecurrentKernelGradient(gradient_work, left.recurrent_kernel);
+  ComputeInputGradients(gradient_work, left.kernel, dinput);
 }
 
 }  // namespace slim
