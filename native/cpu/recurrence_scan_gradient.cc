@@ -136,27 +136,29 @@ size_t SlicesOf(const RecurrencePlan& plan, size_t groups) {
   return std::max<size_t>(std::min({by_tasks, by_memory, groups}), 1);
 }
 
+bool HasOneProduct(const RecurrencePlan& plan) {
+  return plan.scan && plan.input_blocks == 1 && !plan.embedded && !plan.input_dropout;
+}
+
 }  // namespace
 
 bool SumsKernelInScan(const RecurrencePlan& plan) {
-  if (!plan.scan || plan.input_blocks != 1 || plan.embedded || plan.input_dropout) return false;
+  if (!HasOneProduct(plan)) return false;
   return SlicesOf(plan, plan.groups) * PanelsOf(plan) >= kFewestTasks;
 }
 
 size_t ScanKernelBytes(const RecurrencePlan& plan, int threads) {
-  if (!plan.scan || plan.input_blocks != 1 || plan.embedded || plan.input_dropout) return 0;
+  if (!HasOneProduct(plan)) return 0;
   const size_t sums = SlicesOf(plan, plan.MostGroups()) * PanelsOf(plan) * SumFloats(plan);
   return AlignedBytes(sums * sizeof(float)) + static_cast<size_t>(threads) * 2 * kProductRows * sizeof(const float*);
 }
 
 ScanKernelGradient::ScanKernelGradient(const RecurrencePlan& plan, const Sequences& sequences,
                                        const RecurrenceCache& cache, const float* x, int threads, void* scratch)
-    : plan_(plan),
-      sequences_(sequences),
-      cache_(cache),
-      x_(x),
-      slices_(SlicesOf(plan, plan.groups)),
-      panels_(PanelsOf(plan)) {
+    : plan_(plan), sequences_(sequences), x_(x), slices_(SlicesOf(plan, plan.groups)), panels_(PanelsOf(plan)) {
+  for (const BlockPlan& block : plan.blocks) {
+    if (block.input >= 0) da_ = cache.kept + static_cast<size_t>(block.kept) * plan.padded;
+  }
   Placement placement(scratch);
   sums_ = placement.Take<float>(slices_ * panels_ * SumFloats(plan));
   rows_ = placement.Take<const float*>(static_cast<size_t>(threads) * 2 * kProductRows);
@@ -177,7 +179,7 @@ const float* const* ScanKernelGradient::Sum::TakeTurns(size_t p, size_t turn, si
   const RecurrencePlan& plan = gradient_.plan_;
   const Sequences& sequences = gradient_.sequences_;
   if (rows_ + turns > kProductRows) Multiply();
-  const float* da = gradient_.cache_.kept + p * plan.kept_stride + panel_ * PanelColumns(plan);
+  const float* da = gradient_.da_ + p * plan.kept_stride + panel_ * PanelColumns(plan);
   const float* x = gradient_.x_ + static_cast<size_t>(sequences.order[p]) * plan.steps * plan.inputs;
   const size_t first = rows_;
   for (size_t j = 0; j < turns; ++j, ++rows_) {

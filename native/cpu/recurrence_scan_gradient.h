@@ -9,9 +9,9 @@
 #include "cpu/recurrence_sequences.h"
 #include "cpu/thread_pool.h"
 
-/// The gradient of a scan's kernel W, summed while the gradients of the candidates are still in the cache that the scan
-/// left them in. A task of the scan owns a slice of the sequences and a panel of units, and so the sum of these; the
-/// slices' sums are added up at the end. Slices depend on the shape alone, so the number of threads changes no bit.
+/// The gradient of a scan's kernel W, summed while the gradients of the pre-activations are still in the cache that the
+/// scan left them in. A task of the scan owns a slice of the sequences and a panel of units, and so the sum of these;
+/// the slices' sums are added up at the end. Slices depend on the shape alone, so the number of threads changes no bit.
 namespace slim {
 
 /// Whether the backward scan sums the kernel's gradient: one block has an input product, what it reads lies in rows,
@@ -61,8 +61,8 @@ class ScanKernelGradient {
 
   const RecurrencePlan& plan_;
   const Sequences& sequences_;
-  const RecurrenceCache& cache_;
   const float* x_;
+  const float* da_ = nullptr;  // rows of the block with the product, as in the cache
   size_t slices_;
   size_t panels_;
   float* sums_;         // [slices][panels][m, panel columns]

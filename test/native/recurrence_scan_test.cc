@@ -24,6 +24,8 @@ std::vector<NamedCell> Scans() {
           {"forget and output gate", MakeCell(Constant(1.0f), moving, candidate, Terms("u"))},
           {"every gate", SameGates("ub", "Wub")},
           {"every gate without bias", SameGates("u", "Wub")},
+          {"an input product in the output gate alone", MakeCell(Terms("u"), Terms("b"), Terms("ub"), Terms("Wu"))},
+          {"an input product in the input gate alone", MakeCell(Terms("W"), Terms("ub"), Terms("ub"), moving)},
           {"gates of a bias", MakeCell(Terms("b"), moving, candidate, Terms("b"))}};
 }
 
