@@ -124,7 +124,11 @@ HWY_INLINE Floats FinePowerOf(Floats rounded) {
   HWY_ALIGN static constexpr int32_t kTable[16] = {
       0x3f800000, 0x3f7b95c2, 0x3f7837f0, 0x3f75fed7, 0x3f7504f3, 0x3f75672a, 0x3f7744fd, 0x3f7ac0c7,
       0x3f800000, 0x3f7b95c2, 0x3f7837f0, 0x3f75fed7, 0x3f7504f3, 0x3f75672a, 0x3f7744fd, 0x3f7ac0c7};
+#if HWY_IS_DEBUG_BUILD  // then Highway checks the indices; the instructions see the low bits alone
   const auto places = hn::IndicesFromVec(ints, hn::And(n, hn::Set(ints, 7)));
+#else
+  const auto places = hn::IndicesFromVec(ints, n);
+#endif
   const Ints base = hn::TableLookupLanes(hn::Load(ints, kTable), places);
 #else
   const Ints base = hn::Set(ints, 0x3f800000);
@@ -157,14 +161,19 @@ HWY_INLINE Floats Exp(Floats x) {
   return hn::Mul(scaled, math::PowerOfBiased(hn::Add(hn::Sub(whole, half), bias)));
 }
 
-// 1 / (1 + e^-x)
-HWY_INLINE Floats Sigmoid(Floats x) {
-  // At the lower bound, -128 ln 2, e^-x becomes infinite; at the upper one it is lost beside 1.
-  const Floats clamped = math::AtMost(math::AtLeast(x, -88.7228394f), 87.3f);
-  const math::FinePower power = math::PowerAndRemainder(clamped, -1.0f);
+// Sigmoid where |x| <= kSigmoidBound.
+inline constexpr float kSigmoidBound = 87.3f;
+HWY_INLINE Floats SigmoidWithinBound(Floats x) {
+  const math::FinePower power = math::PowerAndRemainder(x, -1.0f);
   const Floats one = math::Constant(1.0f);
   const Floats factor = hn::MulAdd(power.remainder, math::Polynomial(power.remainder, math::kFine.sigmoid), one);
   return hn::Div(one, hn::MulAdd(factor, power.value, one));
+}
+
+// 1 / (1 + e^-x)
+HWY_INLINE Floats Sigmoid(Floats x) {
+  // At the lower bound, -128 ln 2, e^-x becomes infinite; at the upper one it is lost beside 1.
+  return SigmoidWithinBound(math::AtMost(math::AtLeast(x, -88.7228394f), kSigmoidBound));
 }
 
 // (e^y - 1) / (e^y - 1 + 2) with y = 2 x; e^y - 1 = 2^n (e^r - 1) + (2^n - 1) loses little where y is small, and what

@@ -92,13 +92,19 @@ void RecurrenceBackward(ThreadPool& pool, const StepValues& step, const Recurren
     incoming.stem = scratch.stem_gradients;
   }
   const RecurrenceWork work = {plan, sequences, cell, recurrent};
-  if (plan.scan) {
-    ScanBackward(work, incoming, cache, scratch, pool);
-  } else {
+  RecurrenceGradients left = gradients;  // for the products over all steps
+  if (!plan.scan) {
     WalkBackward(work, incoming, cache, scratch, pool);
+  } else if (left.kernel != nullptr && SumsKernelInScan(plan)) {
+    const ScanKernelGradient sums(plan, sequences, cache, input.x, pool.threads(), scratch.products);
+    ScanBackward(work, incoming, cache, scratch, &sums, pool);
+    sums.AddSlices(left.kernel, pool);
+    left.kernel = nullptr;
+  } else {
+    ScanBackward(work, incoming, cache, scratch, nullptr, pool);
   }
   ReduceSums(plan, scratch, gradients);
-  ComputeProductGradients({plan, sequences, input, weights, cache, scratch, pool}, gradients, dinput);
+  ComputeProductGradients({plan, sequences, input, weights, cache, scratch, pool}, left, dinput);
 }
 
 }  // namespace slim

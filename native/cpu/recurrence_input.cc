@@ -155,6 +155,13 @@ void InputProducts::PanelRows(size_t p, size_t turn, size_t turns, size_t panel,
   }
 }
 
+size_t InputProducts::RowsFrom(size_t p, size_t turn, size_t end, const float** rows) const {
+  if (plan_.input_blocks == 0 || plan_.fold) return 0;
+  const size_t count = std::min(end - turn, RecurrencePlan::kMostChunkTurns);
+  for (size_t j = 0; j < count; ++j) rows[j] = rows_ + RowIndex(p, turn + j) * plan_.inputs;
+  return count;
+}
+
 size_t InputProducts::BlockStride() const { return plan_.fold ? plan_.padded : PanelColumns(plan_); }
 
 }  // namespace slim

@@ -42,6 +42,10 @@ class InputProducts {
   void PanelRows(size_t p, size_t turn, size_t turns, size_t panel, int worker, const float** rows) const;
   size_t BlockStride() const;
 
+  /// Sets rows[j] to the row of x that sequence p reads at turn + j, as far as there are such turns before `end`, at
+  /// most RecurrencePlan::kMostChunkTurns. Returns their number: 0 where the products need not be computed any more.
+  size_t RowsFrom(size_t p, size_t turn, size_t end, const float** rows) const;
+
  private:
   void Compute(Chunk& chunk, size_t turn) const;
   size_t RowIndex(size_t p, size_t turn) const;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "cpu/recurrence_scan_gradient.h"
+
 namespace slim {
 namespace {
 
@@ -103,7 +105,8 @@ BackwardScratch::BackwardScratch(const RecurrencePlan& plan, int threads, void* 
   const size_t both_blocks = std::min(plan.input_blocks, plan.full_blocks);
   products = placement.Take<uint8_t>(std::max({GradientBytes(plan.inputs, plan.input_blocks, plan, threads),
                                                GradientBytes(plan.units, plan.full_blocks, plan, threads),
-                                               GradientBytes(plan.inputs + plan.units, both_blocks, plan, threads)}));
+                                               GradientBytes(plan.inputs + plan.units, both_blocks, plan, threads),
+                                               ScanKernelBytes(plan, threads)}));
 }
 
 }  // namespace slim

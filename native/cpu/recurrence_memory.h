@@ -105,7 +105,7 @@ struct BackwardScratch {
   TokenFold fold;            // behind an embedding under dropout, where the forward pass makes none
   uint64_t* spare;           // [2, B * T] for it
   float* folded;             // [distinct tokens, input width]: gradients summed by token
-  void* products;            // scratch of the products
+  void* products;            // scratch of the products, and of the kernel's gradient in a scan
 };
 
 }  // namespace slim

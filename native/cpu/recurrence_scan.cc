@@ -3,175 +3,12 @@
 #include <algorithm>
 
 #include "cpu/recurrence_output.h"
+#include "cpu/recurrence_scan_kernels.h"
 #include "cpu/recurrence_stem.h"
 #include "cpu/recurrence_sums.h"
+#include "hwy/cache_control.h"
 
-#undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "cpu/recurrence_scan.cc"
-#include "cpu/dispatch.h"
-#include "hwy/foreach_target.h"
-// Compiled once a target, so after foreach_target.h:
-#include "cpu/recurrence_cell-inl.h"
-
-#ifndef SLIM_SCAN_TABLE
-#define SLIM_SCAN_TABLE
 namespace slim {
-
-/// Some turns of one sequence, for the units [first_unit, first_unit + units). Strides count floats from turn to turn
-/// and may be negative.
-struct ForwardScan {
-  size_t turns;
-  size_t first_unit;
-  size_t units;
-  const float* const* input_products;  // [turns]: rows from first_unit on
-  size_t block_stride;                 // floats between the blocks of such a row
-  const float* diagonals;              // [diagonal blocks, padded]
-  float* state_h;                      // [padded]: before the first turn; gets the state after the last
-  float* state_c;
-  float* h;  // of the state after the first turn, or null: inference
-  float* c;
-  ptrdiff_t state_stride;
-  float* kept;  // of the first turn, or null
-  ptrdiff_t kept_stride;
-  float* const* output;  // [turns] of [units of the layer], each may be null
-};
-
-struct BackwardScan {
-  size_t turns;  // the last of them first
-  size_t first_unit;
-  size_t units;
-  const float* diagonals;
-  const float* diagonal_factors;  // or null
-  const float* h_before;          // of the last turn
-  const float* c_before;
-  const float* c_after;
-  ptrdiff_t state_stride;  // to the turn before
-  float* kept;
-  ptrdiff_t kept_stride;
-  const float* const* doutput;  // [turns], each may be null
-  float* dh;                    // [padded]
-  float* dc;
-  float* sums;  // [bias and diagonal blocks, padded]: added to
-};
-
-struct ScanTable {
-  void (*forward)(const CellParameters& cell, const ForwardScan& scan);
-  void (*backward)(const CellParameters& cell, const BackwardScan& scan);
-};
-
-}  // namespace slim
-#endif
-
-HWY_BEFORE_NAMESPACE();
-namespace slim::HWY_NAMESPACE {
-
-// Vectors of a strip; two strips fill a panel of input products.
-inline constexpr int kScanVectors = kVectorRegisters == 32 ? 2 : 1;
-
-// Turns ahead of which the lines that will be written are asked for, so that the stores find them.
-inline constexpr ptrdiff_t kTurnsAhead = 6;
-
-template <int kVectors>
-HWY_INLINE void PrefetchStates(const ForwardScan& scan, ptrdiff_t turn, size_t at) {
-  for (size_t j = at; j < at + kVectors * kLanes; j += 64 / sizeof(float)) {
-    __builtin_prefetch(scan.h + turn * scan.state_stride + j, 1);
-    __builtin_prefetch(scan.c + turn * scan.state_stride + j, 1);
-    __builtin_prefetch(scan.kept + turn * scan.kept_stride + j, 1);
-  }
-}
-
-// The next turn of some units.
-template <int kVectors>
-HWY_INLINE void ForwardTurn(const CellParameters& cell, const ForwardScan& scan, size_t turn, size_t at,
-                            Units<kVectors>& h, Units<kVectors>& c) {
-  const ptrdiff_t step = static_cast<ptrdiff_t>(turn);
-  ForwardOperands operands;
-  operands.input_products = scan.input_products[turn];
-  operands.input_stride = scan.block_stride;
-  operands.first_unit = scan.first_unit;
-  operands.recurrent_products = nullptr;
-  operands.diagonals = scan.diagonals;
-  float* kept = scan.kept == nullptr ? nullptr : scan.kept + step * scan.kept_stride;
-  ForwardUnits(cell, operands, at, kept, h, c);
-  if (scan.h != nullptr) {
-    StoreUnits(h, scan.h + step * scan.state_stride + at);
-    StoreUnits(c, scan.c + step * scan.state_stride + at);
-  }
-  if (scan.output[turn] != nullptr) StoreFirstUnits(h, scan.output[turn] + at, cell.units - at);
-}
-
-template <int kVectors>
-void ForwardStrip(const CellParameters& cell, const ForwardScan& scan, size_t at) {
-  Units<kVectors> h = LoadUnits<kVectors>(scan.state_h + at), c = LoadUnits<kVectors>(scan.state_c + at);
-  for (size_t turn = 0; turn < scan.turns; ++turn) ForwardTurn(cell, scan, turn, at, h, c);
-  StoreUnits(h, scan.state_h + at);
-  StoreUnits(c, scan.state_c + at);
-}
-
-// Two strips side by side: while the one waits for its activations, the other has work.
-template <int kVectors>
-void ForwardTwoStrips(const CellParameters& cell, const ForwardScan& scan, size_t at) {
-  const size_t beside = at + kVectors * kLanes;
-  Units<kVectors> h = LoadUnits<kVectors>(scan.state_h + at), c = LoadUnits<kVectors>(scan.state_c + at);
-  Units<kVectors> other_h = LoadUnits<kVectors>(scan.state_h + beside);
-  Units<kVectors> other_c = LoadUnits<kVectors>(scan.state_c + beside);
-  for (size_t turn = 0; turn < scan.turns; ++turn) {
-    if (scan.h != nullptr) PrefetchStates<2 * kVectors>(scan, static_cast<ptrdiff_t>(turn) + kTurnsAhead, at);
-    ForwardTurn(cell, scan, turn, at, h, c);
-    ForwardTurn(cell, scan, turn, beside, other_h, other_c);
-  }
-  StoreUnits(h, scan.state_h + at);
-  StoreUnits(c, scan.state_c + at);
-  StoreUnits(other_h, scan.state_h + beside);
-  StoreUnits(other_c, scan.state_c + beside);
-}
-
-void Forward(const CellParameters& cell, const ForwardScan& scan) {
-  constexpr size_t kTwoStrips = 2 * kScanVectors * kLanes;
-  size_t at = scan.first_unit;
-  const size_t end = at + scan.units;
-  for (; at + kTwoStrips <= end; at += kTwoStrips) ForwardTwoStrips<kScanVectors>(cell, scan, at);
-  for (; at < end; at += kLanes) ForwardStrip<1>(cell, scan, at);
-}
-
-template <int kVectors>
-void BackwardStrip(const CellParameters& cell, const BackwardScan& scan, size_t at) {
-  Units<kVectors> dh = LoadUnits<kVectors>(scan.dh + at), dc = LoadUnits<kVectors>(scan.dc + at);
-  GradientSums<kVectors> sums;
-  LoadSums(cell, scan.sums, at, sums);
-  for (size_t turn = 0; turn < scan.turns; ++turn) {
-    const ptrdiff_t state = static_cast<ptrdiff_t>(turn) * scan.state_stride + static_cast<ptrdiff_t>(at);
-    if (scan.doutput[turn] != nullptr) dh = dh + LoadFirstUnits<kVectors>(scan.doutput[turn] + at, cell.units - at);
-    BackwardOperands operands;
-    operands.kept = scan.kept + static_cast<ptrdiff_t>(turn) * scan.kept_stride;
-    operands.diagonals = scan.diagonals;
-    operands.diagonal_factors = scan.diagonal_factors;
-    BackwardUnits(cell, operands, at, LoadUnits<kVectors>(scan.h_before + state),
-                  LoadUnits<kVectors>(scan.c_before + state), LoadUnits<kVectors>(scan.c_after + state), dh, dc, sums);
-  }
-  StoreSums(cell, sums, at, scan.sums);
-  StoreUnits(dh, scan.dh + at);
-  StoreUnits(dc, scan.dc + at);
-}
-
-void Backward(const CellParameters& cell, const BackwardScan& scan) {
-  size_t at = scan.first_unit;
-  const size_t end = at + scan.units;
-  for (; at + kScanVectors * kLanes <= end; at += kScanVectors * kLanes) BackwardStrip<kScanVectors>(cell, scan, at);
-  for (; at < end; at += kLanes) BackwardStrip<1>(cell, scan, at);
-}
-
-extern const ScanTable kScanTable;
-const ScanTable kScanTable = {Forward, Backward};
-
-}  // namespace slim::HWY_NAMESPACE
-HWY_AFTER_NAMESPACE();
-
-#if HWY_ONCE
-namespace slim {
-
-SLIM_CHOOSE_TABLE(ScanTable, kScanTable)
-
 namespace {
 
 constexpr size_t kScanTurns = RecurrencePlan::kMostChunkTurns;
@@ -198,6 +35,13 @@ ScanTask TaskOf(const RecurrencePlan& plan, size_t panels, size_t panel_columns,
 
 size_t PanelsOf(const RecurrencePlan& plan) { return (plan.units + PanelColumns(plan) - 1) / PanelColumns(plan); }
 
+// What the second-level caches of the threads may hold from the forward to the backward pass.
+constexpr size_t kCachedBytes = size_t{4} << 20;
+
+bool Streams(const RecurrencePlan& plan) {
+  return plan.batch * (plan.kept_stride + 2 * plan.state_stride) * sizeof(float) > kCachedBytes;
+}
+
 // What the forward scans read and write.
 struct ForwardScans {
   const RecurrenceWork& work;
@@ -218,6 +62,7 @@ void ScanTurnsForward(const ForwardScans& scans, const ScanTask& task, size_t p,
   const ptrdiff_t direction = plan.shape.reverse ? -1 : 1;
   const float* input_rows[kScanTurns];
   float* output_rows[kScanTurns];
+  const float* ahead_rows[kScanTurns];
   ForwardScan scan;
   scan.first_unit = task.first_unit;
   scan.units = task.units;
@@ -226,6 +71,7 @@ void ScanTurnsForward(const ForwardScans& scans, const ScanTask& task, size_t p,
   scan.diagonals = scratch.tables.diagonals + (plan.recurrent_dropout ? p * plan.diagonal_blocks * plan.padded : 0);
   scan.state_h = scratch.h + p * plan.padded;
   scan.state_c = scratch.c + p * plan.padded;
+  scan.streams = Streams(plan);
   scan.output = output_rows;
   scan.state_stride = direction * static_cast<ptrdiff_t>(plan.padded);
   scan.kept_stride = direction * static_cast<ptrdiff_t>(plan.kept_width);
@@ -233,7 +79,11 @@ void ScanTurnsForward(const ForwardScans& scans, const ScanTask& task, size_t p,
   for (size_t turn = turns.begin; turn < turns.end; turn += kScanTurns) {
     scan.turns = std::min(kScanTurns, turns.end - turn);
     scans.input.PanelRows(p, turn, scan.turns, task.panel, worker, input_rows);
-    for (size_t j = 0; j < scan.turns; ++j) {
+    scan.ahead = {ahead_rows, scans.input.RowsFrom(p, turn + scan.turns, turns.end, ahead_rows), plan.inputs};
+    // Without return_sequences no state but the last leaves the layer.
+    const size_t first_seen = plan.shape.return_sequences ? 0 : scan.turns - 1;
+    std::fill_n(output_rows, first_seen, nullptr);
+    for (size_t j = first_seen; j < scan.turns; ++j) {
       output_rows[j] = OutputOfTurn(plan, scans.work.sequences, scans.output, p, turn + j);
     }
     if (scans.cache != nullptr) {
@@ -244,7 +94,7 @@ void ScanTurnsForward(const ForwardScans& scans, const ScanTask& task, size_t p,
     } else {
       scan.h = scan.c = scan.kept = nullptr;
     }
-    ChosenScanTable().forward(scans.work.cell, scan);
+    RunForwardScan(scans.work.cell, scan);
   }
 }
 
@@ -262,6 +112,7 @@ void ScanStemForward(const ForwardScans& scans, const ScanTask& task, int worker
     const size_t state = plan.StateBefore(turns.end) * plan.padded;
     LeaveStem(leaving, plan, units, scans.cache->h + state, scans.cache->c + state, plan.state_stride);
   }
+  if (Streams(plan)) hwy::FlushStream();
 }
 
 // What the backward scans read and write.
@@ -273,7 +124,8 @@ struct BackwardScans {
 };
 
 // The turns of sequence p, the last first, from the gradients in the scratch on.
-void ScanTurnsBackward(const BackwardScans& scans, const ScanTask& task, size_t p, TurnRange turns) {
+void ScanTurnsBackward(const BackwardScans& scans, const ScanTask& task, size_t p, TurnRange turns,
+                       ScanKernelGradient::Sum* kernel) {
   const RecurrencePlan& plan = scans.work.plan;
   const Sequences& sequences = scans.work.sequences;
   const RecurrenceCache& cache = scans.cache;
@@ -302,14 +154,16 @@ void ScanTurnsBackward(const BackwardScans& scans, const ScanTask& task, size_t 
     for (scan.turns = 0; scan.turns < std::min(kScanTurns, left - turns.begin); ++scan.turns) {
       const size_t before = turn - scan.turns;
       if (scan.turns > 0 && HasMaskedGradients(plan, sequences, p, before)) break;
-      doutput_rows[scan.turns] = GradientOfTurn(plan, sequences, scans.incoming, p, before);
+      const bool seen = plan.shape.return_sequences || scan.turns == 0;
+      doutput_rows[scan.turns] = seen ? GradientOfTurn(plan, sequences, scans.incoming, p, before) : nullptr;
     }
     const size_t state = p * plan.state_stride, before = state + plan.StateBefore(turn) * plan.padded;
     scan.h_before = cache.h + before;
     scan.c_before = cache.c + before;
     scan.c_after = cache.c + state + plan.StateAfter(turn) * plan.padded;
     scan.kept = cache.kept + p * plan.kept_stride + plan.RowOfTurn(turn) * plan.kept_width;
-    ChosenScanTable().backward(scans.work.cell, scan);
+    if (kernel != nullptr) scan.ahead = {kernel->TakeTurns(p, turn, scan.turns), scan.turns, plan.inputs};
+    RunBackwardScan(scans.work.cell, scan);
     summed += scan.turns;
     if (summed < kTurnsPerTotal && left - scan.turns > turns.begin) continue;
     CarrySums(plan, task.group, {task.first_unit, task.units}, scratch);
@@ -317,13 +171,13 @@ void ScanTurnsBackward(const BackwardScans& scans, const ScanTask& task, size_t 
   }
 }
 
-void ScanSequenceBackward(const BackwardScans& scans, const ScanTask& task, size_t p) {
+void ScanSequenceBackward(const BackwardScans& scans, const ScanTask& task, size_t p, ScanKernelGradient::Sum* kernel) {
   const size_t at = p * scans.work.plan.padded + task.first_unit;
   std::fill_n(scans.scratch.dh + at, task.width, 0.0f);
   std::fill_n(scans.scratch.dc + at, task.width, 0.0f);
   const Sequences& sequences = scans.work.sequences;
   ScanTurnsBackward(scans, task, p,
-                    {static_cast<size_t>(sequences.starts[p]), static_cast<size_t>(sequences.lengths[p])});
+                    {static_cast<size_t>(sequences.starts[p]), static_cast<size_t>(sequences.lengths[p])}, kernel);
 }
 
 void ScanStemBackward(const BackwardScans& scans, const ScanTask& task) {
@@ -333,7 +187,7 @@ void ScanStemBackward(const BackwardScans& scans, const ScanTask& task) {
     turns.begin = LastLeaving(plan, sequences, turns.end);
     JoinStem(LeavingAfter(plan, sequences, turns.end), plan, {task.first_unit, task.units}, scans.scratch.dh,
              scans.scratch.dc);
-    ScanTurnsBackward(scans, task, plan.batch - 1, turns);
+    ScanTurnsBackward(scans, task, plan.batch - 1, turns, nullptr);
   }
 }
 
@@ -363,21 +217,34 @@ void ScanForward(const RecurrenceWork& work, const InputProducts& input, const S
       RepeatMaskedOutputs(plan, sequences, output, p, units);
       RepeatStemOutputs(plan, sequences, output, p, units);
     }
+    if (Streams(plan)) hwy::FlushStream();  // other threads may read it
   });
 }
 
 void ScanBackward(const RecurrenceWork& work, const IncomingGradients& incoming, const RecurrenceCache& cache,
-                  const BackwardScratch& scratch, ThreadPool& pool) {
+                  const BackwardScratch& scratch, const ScanKernelGradient* kernel, ThreadPool& pool) {
   const RecurrencePlan& plan = work.plan;
   const BackwardScans scans = {work, incoming, cache, scratch};
   const size_t panels = PanelsOf(plan);
-  pool.ParallelFor(plan.groups * panels, [&](size_t number, int) {
-    const ScanTask task = TaskOf(plan, panels, PanelColumns(plan), number);
-    for (size_t p = task.begin; p < task.end; ++p) ScanSequenceBackward(scans, task, p);
-  });
+  const auto scan_group = [&](size_t group, size_t panel, ScanKernelGradient::Sum* sum) {
+    const ScanTask task = TaskOf(plan, panels, PanelColumns(plan), group * panels + panel);
+    for (size_t p = task.begin; p < task.end; ++p) ScanSequenceBackward(scans, task, p, sum);
+  };
+  if (kernel == nullptr) {
+    pool.ParallelFor(plan.groups * panels,
+                     [&](size_t number, int) { scan_group(number / panels, number % panels, nullptr); });
+  } else {
+    const size_t slices = kernel->slices();
+    pool.ParallelFor(slices * panels, [&](size_t number, int worker) {
+      const size_t slice = number / panels, panel = number % panels;
+      ScanKernelGradient::Sum sum(*kernel, slice, panel, worker);
+      const size_t end = (slice + 1) * plan.groups / slices;
+      for (size_t group = slice * plan.groups / slices; group < end; ++group) scan_group(group, panel, &sum);
+      sum.Finish();
+    });
+  }
   if (work.sequences.Stem(plan) == 0) return;
   pool.ParallelFor(panels, [&](size_t panel, int) { ScanStemBackward(scans, StemTask(plan, panels, panel)); });
 }
 
 }  // namespace slim
-#endif

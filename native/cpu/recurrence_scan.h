@@ -2,6 +2,7 @@
 
 #include "backend.h"
 #include "cpu/recurrence_matrix.h"
+#include "cpu/recurrence_scan_gradient.h"
 
 /// Walks the steps of cells in which every unit sees itself alone: no product stands between the steps, so a task is
 /// some sequences and some units, whose states stay in registers from the first step to the last.
@@ -11,8 +12,8 @@ namespace slim {
 void ScanForward(const RecurrenceWork& work, const InputProducts& input, const StateOutput& output,
                  const RecurrenceCache* cache, const ForwardScratch& scratch, ThreadPool& pool);
 
-/// As WalkBackward.
+/// As WalkBackward. Where `kernel` is not null it gets the sums of the kernel's gradient.
 void ScanBackward(const RecurrenceWork& work, const IncomingGradients& incoming, const RecurrenceCache& cache,
-                  const BackwardScratch& scratch, ThreadPool& pool);
+                  const BackwardScratch& scratch, const ScanKernelGradient* kernel, ThreadPool& pool);
 
 }  // namespace slim

@@ -130,6 +130,25 @@ HWY_INLINE Units<kVectors> ActivateUnits(Activation activation, Units<kVectors> 
   return x;
 }
 
+// y (1 - y) and 1 - y^2, the derivatives of sigmoid and tanh by their values: one multiply-add, whose only rounding is
+// that of the result. Without one they are products, since the difference would lose most of its digits where y is
+// close to 1.
+HWY_INLINE Floats SigmoidSlope(Floats y) {
+#if HWY_TARGET <= HWY_AVX2 || HWY_TARGET == HWY_NEON
+  return hn::NegMulAdd(y, y, y);
+#else
+  return hn::Mul(y, hn::Sub(hn::Set(kFloats, 1.0f), y));
+#endif
+}
+HWY_INLINE Floats TanhSlope(Floats y) {
+  const Floats one = hn::Set(kFloats, 1.0f);
+#if HWY_TARGET <= HWY_AVX2 || HWY_TARGET == HWY_NEON
+  return hn::NegMulAdd(y, y, one);
+#else
+  return hn::Mul(hn::Sub(one, y), hn::Add(one, y));
+#endif
+}
+
 // The gates' activation: sigmoid or hardSigmoid. Apart from ActivateUnits, since the code of all activations for every
 // gate would be several times as long.
 template <int kVectors>
@@ -151,8 +170,7 @@ HWY_INLINE Units<kVectors> GateSlope(Activation activation, Units<kVectors> y, U
         },
         y, dy);
   }
-  return MapUnits(
-      [](Floats v, Floats d) HWY_ATTR { return hn::Mul(d, hn::Mul(v, hn::Sub(hn::Set(kFloats, 1.0f), v))); }, y, dy);
+  return MapUnits([](Floats v, Floats d) HWY_ATTR { return hn::Mul(d, SigmoidSlope(v)); }, y, dy);
 }
 
 // dy times the activation's derivative where its value is y.
@@ -160,12 +178,7 @@ template <int kVectors>
 HWY_INLINE Units<kVectors> SlopeUnits(Activation activation, Units<kVectors> y, Units<kVectors> dy) {
   switch (activation) {
     case Activation::kTanh:
-      return MapUnits(
-          [](Floats v, Floats d) HWY_ATTR {
-            const Floats one = hn::Set(kFloats, 1.0f);
-            return hn::Mul(d, hn::Mul(hn::Sub(one, v), hn::Add(one, v)));
-          },
-          y, dy);
+      return MapUnits([](Floats v, Floats d) HWY_ATTR { return hn::Mul(d, TanhSlope(v)); }, y, dy);
     case Activation::kSigmoid:
     case Activation::kHardSigmoid:
       return GateSlope(activation, y, dy);
