@@ -28,6 +28,18 @@ const char* NameOf(TeamKind kind) {
   return "";
 }
 
+const char* NameOf(Precision precision) {
+  switch (precision) {
+    case Precision::kFloat32:
+      return "float32";
+    case Precision::kTf32:
+      return "tf32";
+    case Precision::kBfloat16:
+      return "bfloat16";
+  }
+  return "";
+}
+
 std::string InWords(const RecurrencePlan& plan, Pass pass) {
   return std::string("recurrence ") + (pass == Pass::kForward ? "forward" : "backward") + ", batch " +
          std::to_string(plan.batch) + ", steps " + std::to_string(plan.steps) + ", units " +
@@ -40,7 +52,7 @@ std::string InWords(const RecurrenceChoice& choice) {
   const TeamChoice& team = choice.team;
   return std::string(NameOf(team.kind)) + ", " + std::to_string(team.teams) + " teams of " +
          std::to_string(team.blocks) + " blocks of " + std::to_string(team.threads) + " threads, " +
-         std::to_string(team.sequences) + " sequences at a time";
+         std::to_string(team.sequences) + " sequences at a time, products in " + NameOf(team.engine.precision);
 }
 
 void TellOnce(const std::string& text) {

@@ -24,13 +24,14 @@ struct TeamShape {
   int blocks;       // of a team
   int sequences;    // of a tile, which a team walks at a time
   int vectors;      // rows that a sequence has in a round
-  int depth;        // floats of a row in shared memory: the units, rounded up to what the lanes read
-  int units;        // floats of a row that are exchanged
-  float* states;    // kGrid: [teams, 2, sequences, vectors, units]
+  int row_stride;   // words from row to row in shared memory: those of a row, rounded up to what the lanes read
+  int row_words;    // of a row that are exchanged: one for each unit, or for two of them in bfloat16
+  float* states;    // kGrid: [teams, 2, sequences * vectors, row_words]
   uint32_t* flags;  // kGrid: [teams, blocks], zeros at the start: the latest round of each
 
+  __host__ __device__ int Rows() const { return sequences * vectors; }
   __host__ __device__ size_t BufferFloats() const {
-    return static_cast<size_t>(sequences) * static_cast<size_t>(vectors) * static_cast<size_t>(depth);
+    return static_cast<size_t>(Rows()) * static_cast<size_t>(row_stride);
   }
   /// A grid's rounds wait in global memory, so that one buffer is enough.
   __host__ __device__ int Buffers() const { return kind == TeamKind::kGrid ? 1 : 2; }
@@ -41,7 +42,7 @@ struct TeamShape {
 
 class TeamExchange {
  public:
-  /// All threads of the block. The buffers' rows beyond the units are zeros from now on.
+  /// All threads of the block. Beyond the words that are exchanged the buffers' rows are zeros from now on.
   __device__ explicit TeamExchange(const TeamShape& shape) : shape_(shape) {
     unsigned char* shared = SharedMemory<unsigned char>();
     barriers_ = reinterpret_cast<TransactionBarrier*>(shared);
@@ -67,16 +68,15 @@ class TeamExchange {
   __device__ int Teams() const { return static_cast<int>(gridDim.x) / shape_.blocks; }
   __device__ int BlockOfTeam() const { return static_cast<int>(blockIdx.x) % shape_.blocks; }
 
-  /// Writes one value of the next round. Every unit of every sequence and vector is written by one thread of the team,
-  /// once, before that thread waits.
-  __device__ void Send(int sequence, int vector, int unit, float value) {
-    const int row = sequence * shape_.vectors + vector;
+  /// Writes one word of the next round: a float, or what the engine's lanes take for one. Every word of every row is
+  /// written by one thread of the team, once, before that thread waits.
+  __device__ void Send(int row, int word, float value) {
     const int next = (round_ + 1) & 1;
     if (shape_.kind == TeamKind::kGrid) {
-      __stcg(GridStates(next) + row * shape_.units + unit, value);
+      __stcg(GridStates(next) + row * shape_.row_words + word, value);
       return;
     }
-    float* at = Buffer(next) + static_cast<size_t>(row) * shape_.depth + unit;
+    float* at = Buffer(next) + static_cast<size_t>(row) * shape_.row_stride + word;
     if (shape_.kind == TeamKind::kBlock) {
       *at = value;
       return;
@@ -87,7 +87,7 @@ class TeamExchange {
     }
   }
 
-  /// Waits for the next round and returns it: [sequences, vectors, depth] in shared memory.
+  /// Waits for the next round and returns it: [sequences * vectors, row_stride] in shared memory.
   __device__ const float* Receive() {
     ++round_;
     switch (shape_.kind) {
@@ -110,12 +110,12 @@ class TeamExchange {
 
   __device__ float* Buffer(int which) const { return buffers_ + static_cast<size_t>(which) * shape_.BufferFloats(); }
   __device__ float* GridStates(int which) const {
-    const size_t floats = static_cast<size_t>(shape_.sequences) * static_cast<size_t>(shape_.vectors * shape_.units);
+    const size_t floats = static_cast<size_t>(shape_.Rows()) * static_cast<size_t>(shape_.row_words);
     return shape_.states + (static_cast<size_t>(Team()) * 2 + static_cast<size_t>(which)) * floats;
   }
 
   __device__ void Expect(int round) {
-    const int values = shape_.sequences * shape_.vectors * shape_.units;
+    const int values = shape_.Rows() * shape_.row_words;
     ArriveExpecting(&barriers_[round & 1], static_cast<uint32_t>(values) * static_cast<uint32_t>(sizeof(float)));
   }
 
@@ -143,9 +143,9 @@ class TeamExchange {
     }
     __syncthreads();
     const float* from = GridStates(round_ & 1);
-    const int rows = shape_.sequences * shape_.vectors;
-    for (int at = static_cast<int>(threadIdx.x); at < rows * shape_.units; at += static_cast<int>(blockDim.x)) {
-      buffers_[at / shape_.units * shape_.depth + at % shape_.units] = __ldcg(from + at);
+    const int words = shape_.row_words, all = shape_.Rows() * words;
+    for (int at = static_cast<int>(threadIdx.x); at < all; at += static_cast<int>(blockDim.x)) {
+      buffers_[at / words * shape_.row_stride + at % words] = __ldcg(from + at);
     }
     __syncthreads();
   }

@@ -2,30 +2,35 @@
 
 #include <cstdint>
 
-#include "cuda/recurrence_engine.h"
 #include "cuda/recurrence_exchange.h"
 #include "cuda/recurrence_team.h"
 
-/// What the forward and the backward kernel of a team have in common: which unit of which sequence a lane owns, and the
-/// weights of the warp's units.
+/// What the forward and the backward kernel of a team have in common: which unit of which sequence a lane owns, and
+/// what the lane keeps of both.
 namespace slim::cuda {
 
 /// A tile's sequences are numbered by q.
 struct TeamLane {
   int lane;
-  int first_unit;  // of the warp
+  int group;       // of warps that own the same units
+  int warp;        // of the group
+  int first_unit;  // of the group
   int j;           // the lane's unit, perhaps beyond the last
   int q;           // its sequence, perhaps beyond the tile's
   bool has_unit;
 
-  template <class Shape>
-  __device__ static TeamLane Of(const TeamLaunch& launch, int block_of_team) {
+  /// A group's lanes own its units of one sequence after the other.
+  __device__ static TeamLane Of(const TeamLaunch& launch, int block_of_team, int group_warps, int group_units) {
+    const int warp = static_cast<int>(threadIdx.x / 32);
     TeamLane own;
     own.lane = static_cast<int>(threadIdx.x % 32);
-    own.first_unit = block_of_team * launch.block_units + static_cast<int>(threadIdx.x / 32) * Shape::kUnits;
-    own.j = own.first_unit + own.lane % Shape::kUnits;
-    own.q = own.lane / Shape::kUnits;
-    own.has_unit = own.j < launch.team.units && own.q < launch.team.sequences;
+    own.group = warp / group_warps;
+    own.warp = warp % group_warps;
+    own.first_unit = block_of_team * launch.block_units + own.group * group_units;
+    const int lane_of_group = own.warp * 32 + own.lane;
+    own.j = own.first_unit + lane_of_group % group_units;
+    own.q = lane_of_group / group_units;
+    own.has_unit = own.j < launch.units && own.q < launch.team.sequences;
     if (!own.has_unit) own.j = 0;
     return own;
   }
@@ -52,34 +57,6 @@ __device__ inline int TurnsOfTile(const TeamLaunch& launch, const Walk& walk, in
   return walk.Turns(walk.Sequence(static_cast<int64_t>(tile) * launch.team.sequences));
 }
 
-/// The block of the cell that the engine's block `g` is: itself, or the only one with a full product.
-template <class Shape>
-__device__ inline int CellBlock(const CellPlan& cell, int g) {
-  if constexpr (Shape::kGates == kBlocks) return g;
-  int block = 0;
-#pragma unroll
-  for (int k = 0; k < kBlocks; ++k) block = cell.full[k] >= 0 ? k : block;
-  return block;
-}
-
-/// The engine's blocks' part of the four values: value [kGates] -> by block of the cell, 0 where there is none.
-template <class Shape>
-__device__ inline float OfCellBlock(const CellPlan& cell, const float (&value)[Shape::kGates], int k) {
-  if constexpr (Shape::kGates == kBlocks) {
-    return value[k];
-  } else {
-    return cell.full[k] >= 0 ? value[0] : 0.0f;
-  }
-}
-template <class Shape>
-__device__ inline float OfEngineBlock(const CellPlan& cell, const BlockValues<float>& values, int g) {
-  if constexpr (Shape::kGates == kBlocks) return values[g];
-  float value = 0.0f;
-#pragma unroll
-  for (int k = 0; k < kBlocks; ++k) value = cell.full[k] >= 0 ? values[k] : value;
-  return value;
-}
-
 /// The value, of which the compiler knows nothing: addresses that depend on it are computed at each step instead of
 /// being kept in registers that the weights need.
 __device__ inline int Anew(int value) {
@@ -98,7 +75,12 @@ class LaneStore {
   static constexpr int kFloats = 3 * kBlocks + 2 + kSums_ + 2 * kAhead;
 
   __device__ LaneStore(const TeamLaunch& launch, const CellPlan& cell) : cell_(cell) {
-    own_ = reinterpret_cast<float*>(SharedMemory<unsigned char>() + launch.team.SharedBytes()) + threadIdx.x;
+    own_ = Begin(launch) + threadIdx.x;
+  }
+
+  /// Where the shared memory behind all lanes' stores begins.
+  __device__ static float* End(const TeamLaunch& launch) {
+    return Begin(launch) + static_cast<unsigned>(kFloats) * blockDim.x;
   }
 
   /// The unit, the sequence, and the unit's parameters for it. One after the other: it is seldom done, and registers
@@ -159,6 +141,9 @@ class LaneStore {
  private:
   static constexpr int kUnitAt = 3 * kBlocks, kSequenceAt = kUnitAt + 1, kSumsAt = kUnitAt + 2;
 
+  __device__ static float* Begin(const TeamLaunch& launch) {
+    return reinterpret_cast<float*>(SharedMemory<unsigned char>() + launch.team.SharedBytes());
+  }
   __device__ static int AheadSlot(int step, int i) { return kSumsAt + kSums_ + (step & 1) * kAhead + i; }
   __device__ float* At(int i) const { return own_ + static_cast<unsigned>(i) * blockDim.x; }
 
@@ -169,66 +154,18 @@ class LaneStore {
 using ForwardStore = LaneStore<kBlocks, 0>;                 // the blocks' input products
 using BackwardStore = LaneStore<kBlocks + 3, 2 * kBlocks>;  // the blocks' values, c and h before, dh
 
-/// The weights that a lane multiplies: of the warp's units and the lane's elements of the depth. `unit_stride` and
-/// `element_stride` say where U [n, full_blocks * n] has them: forwards the depth runs over its rows, backwards over a
-/// block's columns.
-template <class Shape>
-__device__ inline void LoadWeights(const CellPlan& cell, const float* recurrent_kernel, int64_t units,
-                                   int64_t unit_stride, int64_t element_stride, const TeamLane& own,
-                                   EngineWeights<Shape>& weights) {
-#pragma unroll
-  for (int u = 0; u < Shape::kUnits; ++u) {
-    const int64_t unit = own.first_unit + u;
-#pragma unroll
-    for (int g = 0; g < Shape::kGates; ++g) {
-      const int position = cell.full[CellBlock<Shape>(cell, g)];
-#pragma unroll
-      for (int load = 0; load < Shape::kLoads; ++load) {
-#pragma unroll
-        for (int part = 0; part < Shape::kVector; ++part) {
-          const int64_t element = Shape::Element(own.lane, load, part);
-          const bool there = unit < units && element < units && position >= 0;
-          weights.at[u][g][load * Shape::kVector + part] =
-              there ? recurrent_kernel[position * units + unit * unit_stride + element * element_stride] : 0.0f;
-        }
-      }
-    }
+/// U [n, full_blocks * n] as a pass multiplies it: a unit's sums run over its rows forwards, over a block's columns
+/// backwards.
+struct RecurrentWeights {
+  const float* kernel;
+  int64_t unit_stride;
+  int64_t element_stride;  // of the depth
+
+  /// Rounds nothing; 0 beyond the layer.
+  __device__ float At(int position, int64_t units, int64_t unit, int64_t element) const {
+    const bool there = unit < units && element < units && position >= 0;
+    return there ? kernel[position * units + unit * unit_stride + element * element_stride] : 0.0f;
   }
-}
-
-/// The sums of the lane's own unit and sequence, of a round's vectors [sequences, kInputs, depth].
-template <class Shape, int kInputs, int kOutputs>
-__device__ inline void MultiplyRound(const EngineWeights<Shape>& weights, const float* vectors, const TeamShape& team,
-                                     const TeamLane& own, float (&sums)[kOutputs]) {
-  EngineProduct<Shape, kInputs, kOutputs> product;
-#pragma unroll 1
-  for (int q = 0; q < team.sequences; ++q) {
-    product.Multiply(weights, vectors + q * kInputs * Shape::kMostUnits, own.lane);
-#pragma unroll
-    for (int o = 0; o < kOutputs; ++o) sums[o] = q == own.q ? product.sums[0][o] : sums[o];
-  }
-}
-
-/// The instances: one block with a full product, or up to four.
-template <int kUnits, int kDepth>
-using OneBlock = EngineShape<1, kUnits, kDepth>;
-template <int kUnits, int kDepth>
-using FourBlocks = EngineShape<4, kUnits, kDepth>;
-
-#define SLIM_TEAM_INSTANCES(instance)                                                                                  \
-  instance(OneBlock, 8, 1, false) instance(OneBlock, 8, 2, false) instance(OneBlock, 8, 4, false)                      \
-      instance(OneBlock, 8, 8, false) instance(OneBlock, 4, 16, false) instance(OneBlock, 2, 32, false)                \
-          instance(OneBlock, 1, 64, false) instance(FourBlocks, 4, 1, false) instance(FourBlocks, 4, 2, false)         \
-              instance(FourBlocks, 4, 4, false) instance(FourBlocks, 2, 8, false) instance(FourBlocks, 1, 16, false)   \
-                  instance(FourBlocks, 1, 32, false) instance(FourBlocks, 4, 1, true) instance(FourBlocks, 4, 2, true) \
-                      instance(FourBlocks, 4, 4, true) instance(FourBlocks, 2, 8, true)                                \
-                          instance(FourBlocks, 1, 16, true) instance(FourBlocks, 1, 32, true)
-
-using TeamForwardFunction = void (*)(TeamLaunch, TeamForwardOperands);
-using TeamBackwardFunction = void (*)(TeamLaunch, TeamBackwardOperands);
-
-/// In the order of SLIM_TEAM_INSTANCES.
-extern const TeamForwardFunction kTeamForwardKernels[];
-extern const TeamBackwardFunction kTeamBackwardKernels[];
+};
 
 }  // namespace slim::cuda
