@@ -54,7 +54,8 @@ class LaneEngine {
     }
   }
 
-  /// The sums of the lane's own unit and sequence, of a round's vectors [sequences, kInputs, depth].
+  /// The sums of the lane's own unit and sequence, which are zeros before, of a round's vectors [sequences, kInputs,
+  /// depth].
   __device__ void Multiply(const float* vectors, bool, Sums& sums) const {
     EngineProduct<Shape, kInputs, kOutputs> product;
 #pragma unroll 1

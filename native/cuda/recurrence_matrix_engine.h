@@ -81,8 +81,9 @@ class MatrixEngine {
     }
   }
 
-  /// The sums of the lane's own unit and sequence, of a round's vectors [vectors, sequences, row_stride]. Whole groups;
-  /// between two calls all of the group's lanes that `wanted` the former one's sums have sent what came of them.
+  /// The sums of the lane's own unit and sequence, which are zeros before, of a round's vectors [vectors, sequences,
+  /// row_stride]. Whole groups; between two calls all of the group's lanes that `wanted` the former one's sums have
+  /// sent what came of them.
   __device__ void Multiply(const float* vectors, bool wanted, Sums& sums) const {
     const int sequences = Anew(launch_.team.sequences), lane = Anew(own_.lane);
     const int row_stride = launch_.team.row_stride;
@@ -111,17 +112,14 @@ class MatrixEngine {
     }
     SyncGroup();
     if (!wanted) return;
-    const int slices = launch_.slices;
+    const int slices = launch_.slices, warp_floats = sequences * kSumStride;
+    const float* from = WarpSums(0) + own_.q * kSumStride + (own_.j - own_.first_unit);
+#pragma unroll 1
+    for (int slice = 0; slice < slices; ++slice, from += warp_floats) {
 #pragma unroll
-    for (int k = 0; k < kBlocks; ++k) {
-      if (cell_.full[k] < 0) continue;
-      const float* from = WarpSums(cell_.full[k] * slices) + own_.q * kSumStride + (own_.j - own_.first_unit);
-      float sum = from[0];
-      for (int slice = 1; slice < slices; ++slice) {
-        from += sequences * kSumStride;
-        sum += *from;
+      for (int k = 0; k < kBlocks; ++k) {
+        if (cell_.full[k] >= 0) sums[k] += from[cell_.full[k] * slices * warp_floats];
       }
-      sums[k] = sum;
     }
   }
 

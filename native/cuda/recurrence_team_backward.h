@@ -13,18 +13,19 @@ __device__ inline int TimeOfStep(const Walk& walk, int b, int turns, int step) {
   return step < turns ? walk.Time(b, turns - 1 - step) : -1;
 }
 
-__device__ inline void ReadStep(const TeamBackwardOperands& operands, int b, int64_t units, int j, int time, int step,
+__device__ inline void ReadStep(const TeamBackwardOperands& operands, int b, int units, int j, int time, int step,
                                 BackwardStore& store) {
   if (time >= 0) {
     const KeptRows& kept = operands.kept;
-    const int64_t position = b * operands.walk.steps + time;
+    const int position = b * static_cast<int>(operands.walk.steps) + time;
+    const float* row = RowAt(kept.values, position, kept.width, j);
 #pragma unroll
     for (int k = 0; k < kBlocks; ++k) {
       const int place = operands.cell.kept[k];
-      if (place >= 0) store.ReadAhead(step, k, kept.values + position * kept.width + place * units + j);
+      if (place >= 0) store.ReadAhead(step, k, row + place * units);
     }
-    store.ReadAhead(step, kCellBefore, kept.c_before + position * units + j);
-    if (kept.h_before != nullptr) store.ReadAhead(step, kStateBefore, kept.h_before + position * units + j);
+    store.ReadAhead(step, kCellBefore, RowAt(kept.c_before, position, units, j));
+    if (kept.h_before != nullptr) store.ReadAhead(step, kStateBefore, RowAt(kept.h_before, position, units, j));
     if (operands.doutput.sequences) {
       store.ReadAhead(step, kOutputGradient, operands.doutput.At(operands.walk, b, time) + j);
     }
@@ -80,14 +81,18 @@ __global__ void __launch_bounds__(Engine::kMostThreads, 1)
     float dc = 0.0f;
     for (int step = 0; step < steps; ++step) {
       const int b = store.Sequence(), j = store.Unit(), n = Anew(units);
-      ReadStep(operands, b, n, j, next_time, step + 1, store);
-      const int later_time = TimeOfStep(walk, b, sequence.turns, step + 2);
+      int later_time = -1;
+      if (own.warp_has_units) {
+        ReadStep(operands, b, n, j, next_time, step + 1, store);
+        later_time = TimeOfStep(walk, b, sequence.turns, step + 2);
+      }
 
+      typename Engine::Sums recurrent = {};
       if (step > 0) {
-        typename Engine::Sums recurrent = {};
         engine.Multiply(exchange.Receive(), step < sequence.turns, recurrent);
         dh += engine.OfAllBlocks(recurrent, store, drops);
       }
+      if (!own.warp_has_units) continue;
       WaitCopies<1>();
       BlockValues<float> da = {};
       if (step < sequence.turns) {
@@ -97,7 +102,7 @@ __global__ void __launch_bounds__(Engine::kMostThreads, 1)
                    : BackwardStep<AnyActivations>(cell, store, step, h_before, dh, dc);
         store.AddToSums(da, h_before);
         if (step % kShortSum == kShortSum - 1) store.FlushSums(SumsOf(operands, b, n), n, j);
-        operands.kept.Set(cell, b * walk.steps + time, n, j, da);
+        SetKept(operands.kept, cell, b * static_cast<int>(walk.steps) + time, n, j, da);
         dh = 0.0f;
 #pragma unroll
         for (int k = 0; k < kBlocks; ++k) dh += store.Diagonal(k) * da[k];

@@ -16,14 +16,21 @@ __device__ inline int RowOrNone(const Walk& walk, const InputProducts& products,
   return products.index == nullptr ? static_cast<int>(position) : products.index[position];
 }
 
-__device__ inline void ReadProducts(const InputProducts& products, int64_t units, int row, int j, int turn,
+__device__ inline void ReadProducts(const InputProducts& products, int units, int row, int j, int turn,
                                     ForwardStore& store) {
-  const float* from = products.rows + row * products.width + j;
+  if (row >= 0) {
+    const float* from = RowAt(products.rows, row, products.width, j);
 #pragma unroll
-  for (int k = 0; k < kBlocks; ++k) {
-    if (products.place[k] >= 0) store.ReadAhead(turn, k, row < 0 ? nullptr : from + products.place[k] * units);
+    for (int k = 0; k < kBlocks; ++k) {
+      if (products.place[k] >= 0) store.ReadAhead(turn, k, from + products.place[k] * units);
+    }
   }
   CommitCopies();
+}
+
+__device__ inline void SetStates(const KeptRows& kept, int position, int units, int j, float c, float h) {
+  *RowAt(kept.c_before, position, units, j) = c;
+  if (kept.h_before != nullptr) *RowAt(kept.h_before, position, units, j) = h;
 }
 
 template <class Activations>
@@ -63,29 +70,33 @@ __global__ void __launch_bounds__(Engine::kMostThreads, 1)
     float c = 0.0f, h = 0.0f;
     for (int turn = 0; turn < steps; ++turn) {
       const int b = store.Sequence(), j = store.Unit(), n = Anew(units);
-      ReadProducts(operands.products, n, next_row, j, turn + 1, store);
-      next_row = RowOrNone(walk, operands.products, b, later_time);
-      const int last_time = TimeOrNone(walk, b, sequence.turns, turn + 3);
+      int last_time = -1;
+      if (own.warp_has_units) {
+        ReadProducts(operands.products, n, next_row, j, turn + 1, store);
+        next_row = RowOrNone(walk, operands.products, b, later_time);
+        last_time = TimeOrNone(walk, b, sequence.turns, turn + 3);
+      }
 
       typename Engine::Sums recurrent = {};
       if (turn > 0) engine.Multiply(exchange.Receive(), turn < sequence.turns, recurrent);
+      if (!own.warp_has_units) continue;
       WaitCopies<1>();
       if (turn < sequence.turns) {
-        const int64_t position = b * walk.steps + time;
+        const int position = b * static_cast<int>(walk.steps) + time;
         BlockValues<float> sums;
 #pragma unroll
         for (int k = 0; k < kBlocks; ++k) {
           sums[k] = engine.OfBlock(recurrent, k);
           if (operands.products.place[k] >= 0) sums[k] += store.Read(turn, k);
         }
-        if (operands.kept.KeepsStates()) operands.kept.SetStates(position, n, j, c, h);
+        if (operands.kept.KeepsStates()) SetStates(operands.kept, position, n, j, c, h);
         BlockValues<float> values;
         if (usual) {
           ForwardStep<TanhAndSigmoid>(cell, store, sums, c, h, values);
         } else {
           ForwardStep<AnyActivations>(cell, store, sums, c, h, values);
         }
-        if (operands.kept.KeepsStates()) operands.kept.Set(cell, position, n, j, values);
+        if (operands.kept.KeepsStates()) SetKept(operands.kept, cell, position, n, j, values);
         if (operands.output.sequences) operands.output.At(walk, b, time)[j] = h;
       }
       if (turn + 1 < steps) engine.SendState(exchange, store, j, turn < sequence.turns ? h : 0.0f, drops);

@@ -18,6 +18,7 @@ struct TeamLane {
   int j;           // the lane's unit, perhaps beyond the last
   int q;           // its sequence, perhaps beyond the tile's
   bool has_unit;
+  bool warp_has_units;  // whether any lane of the warp has one
 
   /// A group's lanes own its units of one sequence after the other.
   __device__ static TeamLane Of(const TeamLaunch& launch, int block_of_team, int group_warps, int group_units) {
@@ -31,6 +32,7 @@ struct TeamLane {
     own.j = own.first_unit + lane_of_group % group_units;
     own.q = lane_of_group / group_units;
     own.has_unit = own.j < launch.units && own.q < launch.team.sequences;
+    own.warp_has_units = __any_sync(0xFFFFFFFFu, own.has_unit) != 0;
     if (!own.has_unit) own.j = 0;
     return own;
   }
@@ -75,7 +77,7 @@ class LaneStore {
   static constexpr int kFloats = 3 * kBlocks + 2 + kSums_ + 2 * kAhead;
 
   __device__ LaneStore(const TeamLaunch& launch, const CellPlan& cell) : cell_(cell) {
-    own_ = Begin(launch) + threadIdx.x;
+    own_ = Begin(launch) + threadIdx.x / 32 * (kFloats * 32) + threadIdx.x % 32;
   }
 
   /// Where the shared memory behind all lanes' stores begins.
@@ -103,16 +105,9 @@ class LaneStore {
   /// The factor of recurrent dropout of block k, where there is dropout.
   __device__ float Factor(int k) const { return *At(2 * kBlocks + k); }
 
-  /// Value i of the step is on its way, or is 0 where `from` is null. Steps are read one ahead: ReadAhead for step s +
-  /// 1 ends with CommitCopies; after WaitCopies<1> those of step s are there.
-  __device__ void ReadAhead(int step, int i, const float* from) {
-    float* to = At(AheadSlot(step, i));
-    if (from == nullptr) {
-      *to = 0.0f;
-    } else {
-      CopyAsync<4>(to, from);
-    }
-  }
+  /// Value i of the step is on its way. Steps are read one ahead: ReadAhead for step s + 1 ends with CommitCopies;
+  /// after WaitCopies<1> those of step s are there.
+  __device__ void ReadAhead(int step, int i, const float* from) { CopyAsync<4>(At(AheadSlot(step, i)), from); }
   __device__ float Read(int step, int i) const { return *At(AheadSlot(step, i)); }
 
   __device__ void ClearShortSums() {
@@ -145,7 +140,8 @@ class LaneStore {
     return reinterpret_cast<float*>(SharedMemory<unsigned char>() + launch.team.SharedBytes());
   }
   __device__ static int AheadSlot(int step, int i) { return kSumsAt + kSums_ + (step & 1) * kAhead + i; }
-  __device__ float* At(int i) const { return own_ + static_cast<unsigned>(i) * blockDim.x; }
+  // A warp's lanes lie side by side, so that an address is the lane's and a number that the compiler knows.
+  __device__ float* At(int i) const { return own_ + i * 32; }
 
   const CellPlan& cell_;
   float* own_;
@@ -154,6 +150,22 @@ class LaneStore {
 using ForwardStore = LaneStore<kBlocks, 0>;                 // the blocks' input products
 using BackwardStore = LaneStore<kBlocks + 3, 2 * kBlocks>;  // the blocks' values, c and h before, dh
 
+/// A position's row as the team kernels address it: a team's choice refuses more positions than an int counts, and a
+/// row has less than 2^31 floats. The kernels spend most of a step on such arithmetic.
+template <class Float>
+__device__ inline Float* RowAt(Float* rows, int position, int64_t width, int j) {
+  return rows + (static_cast<int64_t>(position) * static_cast<int>(width) + j);
+}
+
+__device__ inline void SetKept(const KeptRows& kept, const CellPlan& cell, int position, int units, int j,
+                               const BlockValues<float>& values) {
+  float* row = RowAt(kept.values, position, kept.width, j);
+#pragma unroll
+  for (int k = 0; k < kBlocks; ++k) {
+    if (cell.kept[k] >= 0) row[cell.kept[k] * units] = values[k];
+  }
+}
+
 /// U [n, full_blocks * n] as a pass multiplies it: a unit's sums run over its rows forwards, over a block's columns
 /// backwards.
 struct RecurrentWeights {
@@ -161,7 +173,7 @@ struct RecurrentWeights {
   int64_t unit_stride;
   int64_t element_stride;  // of the depth
 
-  /// Rounds nothing; 0 beyond the layer.
+  /// 0 beyond the layer.
   __device__ float At(int position, int64_t units, int64_t unit, int64_t element) const {
     const bool there = unit < units && element < units && position >= 0;
     return there ? kernel[position * units + unit * unit_stride + element * element_stride] : 0.0f;
