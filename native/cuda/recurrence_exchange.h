@@ -81,10 +81,15 @@ class TeamExchange {
       *at = value;
       return;
     }
-    for (int peer = 0; peer < shape_.blocks; ++peer) {
-      StoreAsync(PeerAddress(at, static_cast<uint32_t>(peer)), value,
-                 PeerAddress(&barriers_[next], static_cast<uint32_t>(peer)));
-    }
+    for (int peer = 0; peer < shape_.blocks; ++peer) SendTo(peer, next, at, value);
+  }
+
+  /// Four words at once, from `word` on, a multiple of four: kCluster alone. Of the `senders` lanes that have them,
+  /// lane number `sender` writes them to every `senders`-th block.
+  __device__ void SendFour(int row, int word, const float4& values, int sender, int senders) {
+    const int next = (round_ + 1) & 1;
+    const float* at = Buffer(next) + static_cast<size_t>(row) * shape_.row_stride + word;
+    for (int peer = sender; peer < shape_.blocks; peer += senders) SendTo(peer, next, at, values);
   }
 
   /// Waits for the next round and returns it: [sequences * vectors, row_stride] in shared memory.
@@ -112,6 +117,14 @@ class TeamExchange {
   __device__ float* GridStates(int which) const {
     const size_t floats = static_cast<size_t>(shape_.Rows()) * static_cast<size_t>(shape_.row_words);
     return shape_.states + (static_cast<size_t>(Team()) * 2 + static_cast<size_t>(which)) * floats;
+  }
+
+  template <class Words>
+  __device__ void SendTo(int peer, int next, const float* at, const Words& words) {
+    const ClusterAddress shared = PeerAddress(barriers_, static_cast<uint32_t>(peer));
+    const auto bytes = reinterpret_cast<const unsigned char*>(at) - reinterpret_cast<const unsigned char*>(barriers_);
+    StoreAsync(shared + static_cast<uint32_t>(bytes), words,
+               shared + static_cast<uint32_t>(next) * static_cast<uint32_t>(sizeof(TransactionBarrier)));
   }
 
   __device__ void Expect(int round) {

@@ -43,6 +43,8 @@ struct MatrixLimits {
   static constexpr int GroupUnits(int row_tiles) { return 16 * row_tiles; }
   /// Batches of the depth that a warp holds.
   static constexpr int Batches(int row_tiles) { return 2 / row_tiles; }
+  static constexpr int kClusterWords = 4;  // that a block of a cluster sends at once
+
   /// Words from row to row of the vectors: eight lanes that read 16 bytes each, of two rows, meet no bank twice.
   static constexpr int RowStride(int batches) { return batches * kBatchWords + 16; }
   /// Words from sequence to sequence of a warp's sums: 32 lanes that write one each meet no bank twice.
@@ -227,13 +229,31 @@ class MatrixEngine {
     }
   }
 
+  // Among the blocks of a cluster sixteen bytes at a time: what each store costs there, at its end too, is far more
+  // than the shuffles that gather them.
   __device__ void SendElement(TeamExchange& exchange, int vector, int j, float value) const {
+    constexpr int kSenders = 4 * Format::kElements;
+    constexpr unsigned kAllLanes = 0xFFFFFFFFu;
     const int row = vector * launch_.team.sequences + own_.q;
+    float word;
     if constexpr (Format::kElements == 1) {
-      if (own_.has_unit) exchange.Send(row, j, __uint_as_float(ToTf32(value)));
+      word = __uint_as_float(ToTf32(value));
     } else {
-      const float next = __shfl_xor_sync(0xFFFFFFFFu, value, 1);
-      if (own_.has_unit && j % 2 == 0) exchange.Send(row, j / 2, __uint_as_float(ToBf16Pair(value, next)));
+      word = __uint_as_float(ToBf16Pair(value, __shfl_xor_sync(kAllLanes, value, 1)));  // of the even lanes
+    }
+    if (launch_.team.kind != TeamKind::kCluster) {
+      if (own_.has_unit && j % Format::kElements == 0) exchange.Send(row, j / Format::kElements, word);
+      return;
+    }
+    const int sender = own_.lane % kSenders, first = own_.lane - sender;
+    float4 words;
+    words.x = __shfl_sync(kAllLanes, word, first);
+    words.y = __shfl_sync(kAllLanes, word, first + Format::kElements);
+    words.z = __shfl_sync(kAllLanes, word, first + 2 * Format::kElements);
+    words.w = __shfl_sync(kAllLanes, word, first + 3 * Format::kElements);
+    const int first_unit = own_.first_unit + first % kUnits;
+    if (first_unit < launch_.units && own_.q < launch_.team.sequences) {
+      exchange.SendFour(row, first_unit / Format::kElements, words, sender, kSenders);
     }
   }
 

@@ -23,6 +23,10 @@ TeamShape ShapeOf(const TeamChoice& choice) {
   shape.vectors = choice.engine.vectors;
   shape.row_stride = choice.engine.row_stride;
   shape.row_words = choice.engine.row_words;
+  if (choice.kind == TeamKind::kCluster) {
+    const int whole = choice.engine.cluster_words;
+    shape.row_words = (shape.row_words + whole - 1) / whole * whole;
+  }
   return shape;
 }
 

@@ -73,6 +73,7 @@ TeamEngine DivideMatrix(const RecurrencePlan& plan, Pass pass, const MatrixInsta
   engine.vectors = pass == Pass::kForward && !plan.recurrent_dropout ? 1 : plan.full_blocks;
   engine.row_stride = MatrixLimits::RowStride(batches);
   engine.row_words = words;
+  engine.cluster_words = MatrixLimits::kClusterWords;
   engine.sum_stride = MatrixLimits::SumStride(engine.group_units);
   return engine;
 }

@@ -15,10 +15,11 @@ struct TeamEngine {
   int most_groups = 0;  // of a block
   int slices = 0;       // parts of the depth, each with warps of its own
   int most_sequences = 0;
-  int vectors = 0;     // rows that a sequence has in a round
-  int row_stride = 0;  // words from row to row of a round
-  int row_words = 0;   // of a row that are exchanged
-  int sum_stride = 0;  // floats of shared memory that a warp needs for the sums of a sequence
+  int vectors = 0;        // rows that a sequence has in a round
+  int row_stride = 0;     // words from row to row of a round
+  int row_words = 0;      // of a row that are exchanged
+  int cluster_words = 1;  // that a block of a cluster sends at once: there a row has whole ones
+  int sum_stride = 0;     // floats of shared memory that a warp needs for the sums of a sequence
 };
 
 /// Matrix units need compute capability 8.0: devices without them multiply in float32. For a layer with at least one
