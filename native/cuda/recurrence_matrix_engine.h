@@ -36,6 +36,7 @@ struct MatrixLimits {
   static constexpr int kColumns = 8;           // sequences of a tile of the product
   static constexpr int kChunkWords = 16;       // of the depth
   static constexpr int kBatchWords = 64;       // chunks are read in batches of four
+  static constexpr int kClusterWords = 4;      // that a block of a cluster sends at once
   static constexpr int kWeightRegisters = 64;  // of a lane: half of those that it has
   static constexpr int kMostThreads = 512;
   static constexpr int kMostWarps = kMostThreads / 32;
@@ -43,8 +44,6 @@ struct MatrixLimits {
   static constexpr int GroupUnits(int row_tiles) { return 16 * row_tiles; }
   /// Batches of the depth that a warp holds.
   static constexpr int Batches(int row_tiles) { return 2 / row_tiles; }
-  static constexpr int kClusterWords = 4;  // that a block of a cluster sends at once
-
   /// Words from row to row of the vectors: eight lanes that read 16 bytes each, of two rows, meet no bank twice.
   static constexpr int RowStride(int batches) { return batches * kBatchWords + 16; }
   /// Words from sequence to sequence of a warp's sums: 32 lanes that write one each meet no bank twice.
