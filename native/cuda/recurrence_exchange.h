@@ -26,19 +26,30 @@ struct TeamShape {
   int vectors;      // rows that a sequence has in a round
   int row_stride;   // words from row to row in shared memory: those of a row, rounded up to what the lanes read
   int row_words;    // of a row that are exchanged: one for each unit, or for two of them in bfloat16
-  float* states;    // kGrid: [teams, 2, sequences * vectors, row_words]
+  float* states;    // kGrid: [teams, 2, sequences * vectors, GridRow(row_words)], zeros beyond row_words
   uint32_t* flags;  // kGrid: [teams, blocks], zeros at the start: the latest round of each
 
   __host__ __device__ int Rows() const { return sequences * vectors; }
   __host__ __device__ size_t BufferFloats() const {
     return static_cast<size_t>(Rows()) * static_cast<size_t>(row_stride);
   }
+  /// Words from row to row of a grid's states: rows are copied in words of 16 bytes.
+  __host__ __device__ static int GridRow(int words) { return (words + 3) / 4 * 4; }
   /// A grid's rounds wait in global memory, so that one buffer is enough.
   __host__ __device__ int Buffers() const { return kind == TeamKind::kGrid ? 1 : 2; }
   __host__ __device__ size_t SharedBytes() const {
     return 2 * sizeof(TransactionBarrier) + 112 + static_cast<size_t>(Buffers()) * BufferFloats() * sizeof(float);
   }
 };
+
+/// The value, of which the compiler knows nothing: addresses that depend on it are computed at each step instead of
+/// being kept in registers that the weights need.
+__device__ inline int Anew(int value) {
+#if defined(__CUDA_ARCH__)
+  asm volatile("" : "+r"(value));
+#endif
+  return value;
+}
 
 class TeamExchange {
  public:
@@ -73,7 +84,7 @@ class TeamExchange {
   __device__ void Send(int row, int word, float value) {
     const int next = (round_ + 1) & 1;
     if (shape_.kind == TeamKind::kGrid) {
-      __stcg(GridStates(next) + row * shape_.row_words + word, value);
+      __stcg(GridStates(next) + row * TeamShape::GridRow(shape_.row_words) + word, value);
       return;
     }
     float* at = Buffer(next) + static_cast<size_t>(row) * shape_.row_stride + word;
@@ -115,7 +126,8 @@ class TeamExchange {
 
   __device__ float* Buffer(int which) const { return buffers_ + static_cast<size_t>(which) * shape_.BufferFloats(); }
   __device__ float* GridStates(int which) const {
-    const size_t floats = static_cast<size_t>(shape_.Rows()) * static_cast<size_t>(shape_.row_words);
+    const size_t floats =
+        static_cast<size_t>(shape_.Rows()) * static_cast<size_t>(TeamShape::GridRow(shape_.row_words));
     return shape_.states + (static_cast<size_t>(Team()) * 2 + static_cast<size_t>(which)) * floats;
   }
 
@@ -143,10 +155,8 @@ class TeamExchange {
     __syncthreads();  // all of the block's part is written
     uint32_t* flags = shape_.flags + static_cast<size_t>(Team()) * static_cast<size_t>(shape_.blocks);
     const uint32_t round = static_cast<uint32_t>(round_);
-    if (threadIdx.x == 0) {
-      __threadfence();
-      StoreRelease(flags + BlockOfTeam(), round);
-    }
+    // The barrier before it makes the release one of all that the block wrote.
+    if (threadIdx.x == 0) StoreRelease(flags + BlockOfTeam(), round);
     uint64_t start = 0;
     for (int peer = static_cast<int>(threadIdx.x); peer < shape_.blocks; peer += static_cast<int>(blockDim.x)) {
       while (static_cast<int32_t>(LoadAcquire(flags + peer) - round) < 0) {
@@ -155,12 +165,31 @@ class TeamExchange {
       }
     }
     __syncthreads();
-    const float* from = GridStates(round_ & 1);
-    const int words = shape_.row_words, all = shape_.Rows() * words;
-    for (int at = static_cast<int>(threadIdx.x); at < all; at += static_cast<int>(blockDim.x)) {
-      buffers_[at / words * shape_.row_stride + at % words] = __ldcg(from + at);
-    }
+    CopyGridRows(GridStates(round_ & 1));
     __syncthreads();
+  }
+
+  // Each warp copies whole rows; a lane has several loads on their way before it waits for the first.
+  __device__ void CopyGridRows(const float* states) {
+    constexpr int kLoads = 2;
+    const int thread = Anew(static_cast<int>(threadIdx.x)), words = Anew(shape_.row_words), lane = thread % 32 * 4;
+#pragma unroll 1
+    for (int row = thread / 32; row < shape_.Rows(); row += static_cast<int>(blockDim.x / 32)) {
+      const float* from = states + row * TeamShape::GridRow(words);
+      float* to = buffers_ + row * shape_.row_stride;
+#pragma unroll 1
+      for (int first = lane; first < words; first += kLoads * 128) {
+        float4 loaded[kLoads];
+#pragma unroll
+        for (int i = 0; i < kLoads; ++i) {
+          if (first + i * 128 < words) loaded[i] = __ldcg(reinterpret_cast<const float4*>(from + first + i * 128));
+        }
+#pragma unroll
+        for (int i = 0; i < kLoads; ++i) {
+          if (first + i * 128 < words) *reinterpret_cast<float4*>(to + first + i * 128) = loaded[i];
+        }
+      }
+    }
   }
 
   __device__ static void CheckWait(uint64_t& start) {

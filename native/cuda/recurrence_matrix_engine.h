@@ -44,6 +44,11 @@ struct MatrixLimits {
   static constexpr int GroupUnits(int row_tiles) { return 16 * row_tiles; }
   /// Batches of the depth that a warp holds.
   static constexpr int Batches(int row_tiles) { return 2 / row_tiles; }
+  /// Batches of all slices: whole slices, or the one that a short row has.
+  static constexpr int RowBatches(int words, int row_tiles) {
+    const int batches = (words + kBatchWords - 1) / kBatchWords, of_slice = Batches(row_tiles);
+    return batches == 1 ? 1 : (batches + of_slice - 1) / of_slice * of_slice;
+  }
   /// Words from row to row of the vectors: eight lanes that read 16 bytes each, of two rows, meet no bank twice.
   static constexpr int RowStride(int batches) { return batches * kBatchWords + 16; }
   /// Words from sequence to sequence of a warp's sums: 32 lanes that write one each meet no bank twice.
@@ -67,8 +72,6 @@ class MatrixEngine {
       : launch_(launch), cell_(cell), own_(own), sums_(sums) {
     const int position = own.warp / launch.slices, slice = own.warp % launch.slices;
     const int first_batch = slice * kBatches;
-    const int batches = launch.team.row_stride / MatrixLimits::kBatchWords;  // of the whole depth
-    batches_ = batches - first_batch < kBatches ? batches - first_batch : kBatches;
     const int vector = launch.team.vectors == 1 ? 0 : position;
     first_word_ = vector * launch.team.sequences * launch.team.row_stride + first_batch * MatrixLimits::kBatchWords;
 #pragma unroll
@@ -86,9 +89,10 @@ class MatrixEngine {
   /// row_stride]. Whole groups; between two calls all of the group's lanes that `wanted` the former one's sums have
   /// sent what came of them.
   __device__ void Multiply(const float* vectors, bool wanted, Sums& sums) const {
-    const int sequences = Anew(launch_.team.sequences), lane = Anew(own_.lane);
+    const int sequences = Anew(launch_.team.sequences), thread = Anew(static_cast<int>(threadIdx.x));
+    const int lane = thread % 32;
     const int row_stride = launch_.team.row_stride;
-    float* to = WarpSums(own_.warp) + lane / 4;
+    float* to = sums_ + thread / 32 * sequences * kSumStride + lane / 4;
 #pragma unroll 1
     for (int first = 0; first < sequences; first += MatrixLimits::kColumns) {
       const int q = first + lane / 4;
@@ -96,7 +100,8 @@ class MatrixEngine {
       TileSums tiles[kRowTiles][kChains] = {};
       MultiplyBatch(weights_[0], row, q < sequences, tiles);
       if constexpr (kBatches > 1) {
-        if (batches_ > 1) MultiplyBatch(weights_[1], row + MatrixLimits::kBatchWords, q < sequences, tiles);
+        if (row_stride > kBatches * MatrixLimits::kBatchWords)
+          MultiplyBatch(weights_[1], row + MatrixLimits::kBatchWords, q < sequences, tiles);
       }
       const int column = first + lane % 4 * 2;
 #pragma unroll
@@ -114,7 +119,7 @@ class MatrixEngine {
     SyncGroup();
     if (!wanted) return;
     const int slices = launch_.slices, warp_floats = sequences * kSumStride;
-    const float* from = WarpSums(0) + own_.q * kSumStride + (own_.j - own_.first_unit);
+    const float* from = sums_ + own_.group * launch_.group_warps * warp_floats + own_.q * kSumStride + lane % kUnits;
 #pragma unroll 1
     for (int slice = 0; slice < slices; ++slice, from += warp_floats) {
 #pragma unroll
@@ -216,10 +221,6 @@ class MatrixEngine {
     }
   }
 
-  __device__ float* WarpSums(int warp_of_group) const {
-    return sums_ + (own_.group * launch_.group_warps + warp_of_group) * launch_.team.sequences * kSumStride;
-  }
-
   __device__ void SyncGroup() const {
     if (launch_.group_warps == 1) {
       __syncwarp();
@@ -233,7 +234,8 @@ class MatrixEngine {
   __device__ void SendElement(TeamExchange& exchange, int vector, int j, float value) const {
     constexpr int kSenders = 4 * Format::kElements;
     constexpr unsigned kAllLanes = 0xFFFFFFFFu;
-    const int row = vector * launch_.team.sequences + own_.q;
+    const int q = Anew(own_.q), lane = Anew(static_cast<int>(threadIdx.x)) % 32,
+              row = vector * launch_.team.sequences + q;
     float word;
     if constexpr (Format::kElements == 1) {
       word = __uint_as_float(ToTf32(value));
@@ -244,14 +246,14 @@ class MatrixEngine {
       if (own_.has_unit && j % Format::kElements == 0) exchange.Send(row, j / Format::kElements, word);
       return;
     }
-    const int sender = own_.lane % kSenders, first = own_.lane - sender;
+    const int sender = lane % kSenders, first = lane - sender;
     float4 words;
     words.x = __shfl_sync(kAllLanes, word, first);
     words.y = __shfl_sync(kAllLanes, word, first + Format::kElements);
     words.z = __shfl_sync(kAllLanes, word, first + 2 * Format::kElements);
     words.w = __shfl_sync(kAllLanes, word, first + 3 * Format::kElements);
     const int first_unit = own_.first_unit + first % kUnits;
-    if (first_unit < launch_.units && own_.q < launch_.team.sequences) {
+    if (first_unit < launch_.units && q < launch_.team.sequences) {
       exchange.SendFour(row, first_unit / Format::kElements, words, sender, kSenders);
     }
   }
@@ -260,7 +262,7 @@ class MatrixEngine {
   const CellPlan& cell_;
   const TeamLane& own_;
   float* sums_;
-  int batches_, first_word_;
+  int first_word_;
   BatchWeights weights_[kBatches];
 };
 

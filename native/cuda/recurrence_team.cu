@@ -99,10 +99,19 @@ TeamLaunch LaunchOf(const RecurrencePlan& plan, const TeamChoice& choice, const 
   return launch;
 }
 
+void ClearGrid(const CudaContext& context, const TeamChoice& choice, const TeamMemory& memory) {
+  Zero(context, memory.flags, TeamMemory::kMostBlocks * sizeof(uint32_t));
+  const TeamShape shape = ShapeOf(choice);
+  const int row = TeamShape::GridRow(shape.row_words);
+  if (row == shape.row_words) return;
+  Zero(context, memory.states,
+       sizeof(float) * 2 * static_cast<size_t>(choice.teams * shape.Rows()) * static_cast<size_t>(row));
+}
+
 template <class Operands>
 void LaunchTeams(const CudaContext& context, const RecurrencePlan& plan, const TeamChoice& choice,
                  void (*kernel)(TeamLaunch, Operands), const Operands& operands, const TeamMemory& memory) {
-  if (choice.kind == TeamKind::kGrid) Zero(context, memory.flags, TeamMemory::kMostBlocks * sizeof(uint32_t));
+  if (choice.kind == TeamKind::kGrid) ClearGrid(context, choice, memory);
   AllowSharedMemory(kernel, choice.shared_bytes);
   if (choice.kind == TeamKind::kCluster && choice.blocks > kPortableCluster) AllowLargeClusters(kernel);
   LaunchShape shape;

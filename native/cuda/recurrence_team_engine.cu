@@ -61,7 +61,7 @@ TeamEngine ChooseLanes(const RecurrencePlan& plan, Pass pass) {
 
 TeamEngine DivideMatrix(const RecurrencePlan& plan, Pass pass, const MatrixInstance& instance) {
   const int words = Divide(static_cast<int>(plan.units), instance.word_elements);
-  const int batches = Divide(words, MatrixLimits::kBatchWords);
+  const int batches = MatrixLimits::RowBatches(words, instance.row_tiles);
   TeamEngine engine;
   engine.precision = instance.precision;
   engine.group_units = MatrixLimits::GroupUnits(instance.row_tiles);

@@ -59,15 +59,6 @@ __device__ inline int TurnsOfTile(const TeamLaunch& launch, const Walk& walk, in
   return walk.Turns(walk.Sequence(static_cast<int64_t>(tile) * launch.team.sequences));
 }
 
-/// The value, of which the compiler knows nothing: addresses that depend on it are computed at each step instead of
-/// being kept in registers that the weights need.
-__device__ inline int Anew(int value) {
-#if defined(__CUDA_ARCH__)
-  asm volatile("" : "+r"(value));
-#endif
-  return value;
-}
-
 /// What a lane keeps in shared memory because its registers are full of weights: the parameters of its unit, what it
 /// has read ahead, and in the backward pass sums of a few steps. Only the lane itself reads it.
 template <int kAhead_, int kSums_>
