@@ -46,9 +46,9 @@ std::string InWords(const RecurrencePlan& plan, Pass pass) {
          std::to_string(plan.units) + ", " + std::to_string(plan.full_blocks) + " full recurrent products: ";
 }
 
-std::string InWords(const RecurrenceChoice& choice) {
+std::string InWords(const CudaContext& context, const RecurrenceChoice& choice) {
   if (choice.kernel == RecurrenceKernel::kScan) return "scan";
-  if (choice.kernel == RecurrenceKernel::kGraph) return "graph";
+  if (choice.kernel == RecurrenceKernel::kGraph) return std::string("graph, products in ") + NameOf(context.precision);
   const TeamChoice& team = choice.team;
   return std::string(NameOf(team.kind)) + ", " + std::to_string(team.teams) + " teams of " +
          std::to_string(team.blocks) + " blocks of " + std::to_string(team.threads) + " threads, " +
@@ -105,7 +105,7 @@ RecurrenceChoice ChooseKernel(const CudaContext& context, const RecurrencePlan& 
   const char* named = std::getenv("SLIM_LSTM_KERNEL");
   const RecurrenceChoice choice =
       named == nullptr || *named == 0 ? ChooseBest(context, plan, pass) : ChooseNamed(context, plan, pass, named);
-  TellOnce(InWords(plan, pass) + InWords(choice));
+  TellOnce(InWords(plan, pass) + InWords(context, choice));
   return choice;
 }
 

@@ -79,8 +79,8 @@ class TeamExchange {
   __device__ int Teams() const { return static_cast<int>(gridDim.x) / shape_.blocks; }
   __device__ int BlockOfTeam() const { return static_cast<int>(blockIdx.x) % shape_.blocks; }
 
-  /// Writes one word of the next round: a float, or what the engine's lanes take for one. Every word of every row is
-  /// written by one thread of the team, once, before that thread waits.
+  /// Writes one word of the next round, but not among the blocks of a cluster: a float, or what the engine's lanes take
+  /// for one. Every word of every row is written by one thread of the team, once, before that thread waits.
   __device__ void Send(int row, int word, float value) {
     const int next = (round_ + 1) & 1;
     if (shape_.kind == TeamKind::kGrid) {
@@ -88,19 +88,17 @@ class TeamExchange {
       return;
     }
     float* at = Buffer(next) + static_cast<size_t>(row) * shape_.row_stride + word;
-    if (shape_.kind == TeamKind::kBlock) {
-      *at = value;
-      return;
-    }
-    for (int peer = 0; peer < shape_.blocks; ++peer) SendTo(peer, next, at, value);
+    *at = value;
   }
 
-  /// Four words at once, from `word` on, a multiple of four: kCluster alone. Of the `senders` lanes that have them,
-  /// lane number `sender` writes them to every `senders`-th block.
-  __device__ void SendFour(int row, int word, const float4& values, int sender, int senders) {
+  /// Several words at once (float, float2 or float4), from `word` on, a multiple of their number: kCluster alone, where
+  /// what a store costs, at its other end too, does not depend on its bytes. Of the `senders` lanes that have the
+  /// words, lane number `sender` writes them to every `senders`-th block.
+  template <class Words>
+  __device__ void SendWords(int row, int word, const Words& words, int sender, int senders) {
     const int next = (round_ + 1) & 1;
     const float* at = Buffer(next) + static_cast<size_t>(row) * shape_.row_stride + word;
-    for (int peer = sender; peer < shape_.blocks; peer += senders) SendTo(peer, next, at, values);
+    for (int peer = sender; peer < shape_.blocks; peer += senders) SendTo(peer, next, at, words);
   }
 
   /// Waits for the next round and returns it: [sequences * vectors, row_stride] in shared memory.

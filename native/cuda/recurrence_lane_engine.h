@@ -84,24 +84,49 @@ class LaneEngine {
     return sum;
   }
 
-  /// Gives the team h of the lane's unit, number `j`.
+  /// Gives the team h of the lane's unit, number `j`; 0 where the lane has none. Whole warps, as all that sends.
   template <class Store>
   __device__ void SendState(TeamExchange& exchange, const Store& store, int j, float h, bool drops) const {
-    if (!own_.has_unit) return;
 #pragma unroll
     for (int i = 0; i < kInputs; ++i) {
-      const float factor = drops ? store.Factor(CellBlock<Shape>(cell_, i)) : 1.0f;
-      exchange.Send(own_.q * kInputs + i, j, h * factor);
+      SendElement(exchange, i, j, drops ? h * store.Factor(CellBlock<Shape>(cell_, i)) : h);
     }
   }
   /// Gives the team the gradients of the pre-activations of the lane's unit.
   __device__ void SendGradients(TeamExchange& exchange, int j, const BlockValues<float>& da) const {
-    if (!own_.has_unit) return;
 #pragma unroll
-    for (int g = 0; g < Shape::kGates; ++g) exchange.Send(own_.q * kInputs + g, j, OfEngineBlock(da, g));
+    for (int g = 0; g < Shape::kGates; ++g) SendElement(exchange, g, j, OfEngineBlock(da, g));
   }
 
  private:
+  __device__ void SendElement(TeamExchange& exchange, int vector, int j, float value) const {
+    const int row = own_.q * kInputs + vector;
+    if (launch_.team.kind != TeamKind::kCluster) {
+      if (own_.has_unit) exchange.Send(row, j, value);
+      return;
+    }
+    constexpr unsigned kAllLanes = 0xFFFFFFFFu;
+    constexpr int kSenders = Shape::kClusterWords;
+    const int sender = own_.lane % kSenders, first = own_.lane - sender;
+    const int first_unit = own_.first_unit + first % Shape::kUnits;
+    const bool there = first_unit < launch_.units && own_.q < launch_.team.sequences;
+    if constexpr (kSenders == 1) {
+      if (there) exchange.SendWords(row, first_unit, value, 0, 1);
+    } else if constexpr (kSenders == 2) {
+      float2 words;
+      words.x = __shfl_sync(kAllLanes, value, first);
+      words.y = __shfl_sync(kAllLanes, value, first + 1);
+      if (there) exchange.SendWords(row, first_unit, words, sender, kSenders);
+    } else {
+      float4 words;
+      words.x = __shfl_sync(kAllLanes, value, first);
+      words.y = __shfl_sync(kAllLanes, value, first + 1);
+      words.z = __shfl_sync(kAllLanes, value, first + 2);
+      words.w = __shfl_sync(kAllLanes, value, first + 3);
+      if (there) exchange.SendWords(row, first_unit, words, sender, kSenders);
+    }
+  }
+
   __device__ float OfEngineBlock(const BlockValues<float>& values, int g) const {
     if constexpr (Shape::kGates == kBlocks) return values[g];
     float value = 0.0f;

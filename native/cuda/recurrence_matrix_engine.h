@@ -118,13 +118,17 @@ class MatrixEngine {
     }
     SyncGroup();
     if (!wanted) return;
-    const int slices = launch_.slices, warp_floats = sequences * kSumStride;
-    const float* from = sums_ + own_.group * launch_.group_warps * warp_floats + own_.q * kSumStride + lane % kUnits;
+    const int warp_floats = sequences * kSumStride, block_floats = launch_.slices * warp_floats;
+    const float* of_slice =
+        sums_ + own_.group * launch_.group_warps * warp_floats + own_.q * kSumStride + lane % kUnits;
 #pragma unroll 1
-    for (int slice = 0; slice < slices; ++slice, from += warp_floats) {
+    for (int slice = 0; slice < launch_.slices; ++slice, of_slice += warp_floats) {
+      const float* of_block = of_slice;  // the blocks with a product, in their order
 #pragma unroll
       for (int k = 0; k < kBlocks; ++k) {
-        if (cell_.full[k] >= 0) sums[k] += from[cell_.full[k] * slices * warp_floats];
+        if (cell_.full[k] < 0) continue;
+        sums[k] += *of_block;
+        of_block += block_floats;
       }
     }
   }
@@ -229,8 +233,6 @@ class MatrixEngine {
     }
   }
 
-  // Among the blocks of a cluster sixteen bytes at a time: what each store costs there, at its end too, is far more
-  // than the shuffles that gather them.
   __device__ void SendElement(TeamExchange& exchange, int vector, int j, float value) const {
     constexpr int kSenders = 4 * Format::kElements;
     constexpr unsigned kAllLanes = 0xFFFFFFFFu;
@@ -254,7 +256,7 @@ class MatrixEngine {
     words.w = __shfl_sync(kAllLanes, word, first + 3 * Format::kElements);
     const int first_unit = own_.first_unit + first % kUnits;
     if (first_unit < launch_.units && q < launch_.team.sequences) {
-      exchange.SendFour(row, first_unit / Format::kElements, words, sender, kSenders);
+      exchange.SendWords(row, first_unit / Format::kElements, words, sender, kSenders);
     }
   }
 

@@ -14,13 +14,18 @@ struct LaneInstance {
   int most_units;      // of the layer
   int most_warps;      // of a block
   int most_sequences;  // of a tile
+  int cluster_words;   // sent at once
   bool dropout;        // a vector for each block
 };
 
-#define SLIM_INSTANCE(blocks, units, depth, dropout)                                                            \
-  LaneInstance{                                                                                                 \
-      blocks<units, depth>::kGates,     blocks<units, depth>::kUnits,         blocks<units, depth>::kMostUnits, \
-      blocks<units, depth>::kMostWarps, blocks<units, depth>::kMostSequences, dropout},
+#define SLIM_INSTANCE(blocks, units, depth, dropout) \
+  LaneInstance{blocks<units, depth>::kGates,         \
+               blocks<units, depth>::kUnits,         \
+               blocks<units, depth>::kMostUnits,     \
+               blocks<units, depth>::kMostWarps,     \
+               blocks<units, depth>::kMostSequences, \
+               blocks<units, depth>::kClusterWords,  \
+               dropout},
 constexpr LaneInstance kLaneInstances[] = {SLIM_LANE_INSTANCES(SLIM_INSTANCE)};
 #undef SLIM_INSTANCE
 
@@ -54,6 +59,7 @@ TeamEngine ChooseLanes(const RecurrencePlan& plan, Pass pass) {
     engine.vectors = pass == Pass::kForward && !dropout ? 1 : gates;
     engine.row_stride = instance.most_units;
     engine.row_words = static_cast<int>(plan.units);
+    engine.cluster_words = instance.cluster_words;
     return engine;
   }
   return {};
