@@ -57,12 +57,13 @@ class LaneEngine {
   /// The sums of the lane's own unit and sequence, which are zeros before, of a round's vectors [sequences, kInputs,
   /// depth].
   __device__ void Multiply(const float* vectors, bool, Sums& sums) const {
+    const int lane = Anew(static_cast<int>(threadIdx.x)) % 32, own_q = lane / Shape::kUnits;
     EngineProduct<Shape, kInputs, kOutputs> product;
 #pragma unroll 1
     for (int q = 0; q < launch_.team.sequences; ++q) {
-      product.Multiply(weights_, vectors + q * kInputs * Shape::kMostUnits, own_.lane);
+      product.Multiply(weights_, vectors + q * kInputs * Shape::kMostUnits, lane);
 #pragma unroll
-      for (int o = 0; o < kOutputs; ++o) sums.at[o] = q == own_.q ? product.sums[0][o] : sums.at[o];
+      for (int o = 0; o < kOutputs; ++o) sums.at[o] = q == own_q ? product.sums[0][o] : sums.at[o];
     }
   }
 
@@ -100,16 +101,16 @@ class LaneEngine {
 
  private:
   __device__ void SendElement(TeamExchange& exchange, int vector, int j, float value) const {
-    const int row = own_.q * kInputs + vector;
+    const int lane = Anew(static_cast<int>(threadIdx.x)) % 32, q = lane / Shape::kUnits, row = q * kInputs + vector;
     if (launch_.team.kind != TeamKind::kCluster) {
       if (own_.has_unit) exchange.Send(row, j, value);
       return;
     }
     constexpr unsigned kAllLanes = 0xFFFFFFFFu;
     constexpr int kSenders = Shape::kClusterWords;
-    const int sender = own_.lane % kSenders, first = own_.lane - sender;
-    const int first_unit = own_.first_unit + first % Shape::kUnits;
-    const bool there = first_unit < launch_.units && own_.q < launch_.team.sequences;
+    const int sender = lane % kSenders, first = lane - sender;
+    const int first_unit = __shfl_sync(kAllLanes, own_.has_unit ? j : -1, first);
+    const bool there = first_unit >= 0;
     if constexpr (kSenders == 1) {
       if (there) exchange.SendWords(row, first_unit, value, 0, 1);
     } else if constexpr (kSenders == 2) {
