@@ -17,6 +17,9 @@ struct alignas(8) TransactionBarrier {
   uint64_t word;
 };
 
+/// Tiles of the matrix units, as PTX ISA 9.0 lays them out in "Matrix Fragments for mma.m16n8k8" (.tf32) and "Matrix
+/// Fragments for mma.m16n8k16 with floating point type" (.bf16).
+///
 /// A 16x8 tile of sums, spread over the warp's lanes: with g = lane / 4 and t = lane % 4, the elements (g, 2t),
 /// (g, 2t + 1), (g + 8, 2t), (g + 8, 2t + 1).
 struct TileSums {

@@ -29,19 +29,31 @@ const char* NameOf(TeamKind kind) {
   return "";
 }
 
+const char* NameOf(Precision precision) {
+  switch (precision) {
+    case Precision::kFloat32:
+      return "float32";
+    case Precision::kTf32:
+      return "tf32";
+    case Precision::kBfloat16:
+      return "bfloat16";
+  }
+  return "";
+}
+
 std::string InWords(const RecurrencePlan& plan, Pass pass) {
   return std::string("recurrence ") + (pass == Pass::kForward ? "forward" : "backward") + ", batch " +
          std::to_string(plan.batch) + ", steps " + std::to_string(plan.steps) + ", units " +
          std::to_string(plan.units) + ", " + std::to_string(plan.full_blocks) + " full recurrent products: ";
 }
 
-std::string InWords(const RecurrenceChoice& choice) {
+std::string InWords(const CudaContext& context, const RecurrenceChoice& choice) {
   if (choice.kernel == RecurrenceKernel::kScan) return "scan";
-  if (choice.kernel == RecurrenceKernel::kGraph) return "graph";
+  if (choice.kernel == RecurrenceKernel::kGraph) return std::string("graph, products in ") + NameOf(context.precision);
   const TeamChoice& team = choice.team;
   return std::string(NameOf(team.kind)) + ", " + std::to_string(team.teams) + " teams of " +
          std::to_string(team.blocks) + " blocks of " + std::to_string(team.threads) + " threads, " +
-         std::to_string(team.sequences) + " sequences at a time";
+         std::to_string(team.sequences) + " sequences at a time, products in " + NameOf(team.engine.precision);
 }
 
 void TellOnce(const std::string& text) {
@@ -94,7 +106,7 @@ RecurrenceChoice ChooseKernel(const CudaContext& context, const RecurrencePlan& 
   const char* named = std::getenv("SLIM_LSTM_KERNEL");
   const RecurrenceChoice choice =
       named == nullptr || *named == 0 ? ChooseBest(context, plan, pass) : ChooseNamed(context, plan, pass, named);
-  TellOnce(InWords(plan, pass) + InWords(choice));
+  TellOnce(InWords(plan, pass) + InWords(context, choice));
   return choice;
 }
 

@@ -23,7 +23,8 @@ struct EngineShape {
   // A thread has 128 registers where a block has 512 of them, and 255 where it has 256.
   static constexpr int kMostThreads = kWeights > 64 ? 256 : 512;
   static constexpr int kMostWarps = kMostThreads / 32;
-  static constexpr int kMostSequences = 32 / kUnits;  // of a tile: each lane owns one unit of one sequence
+  static constexpr int kMostSequences = 32 / kUnits;             // of a tile: each lane owns one unit of one sequence
+  static constexpr int kClusterWords = kUnits < 4 ? kUnits : 4;  // that a block of a cluster sends at once
   static constexpr int kVector = kDepth < 4 ? kDepth : 4;
   static constexpr int kLoads = kDepth / kVector;
   static_assert((kUnits & (kUnits - 1)) == 0 && kUnits <= 32 && kDepth % kVector == 0);

@@ -35,7 +35,7 @@ RecurrenceCache::RecurrenceCache(const RecurrencePlan& plan, void* memory) {
 TeamMemory::TeamMemory(const RecurrencePlan& plan, Placement& placement) {
   // Two rounds of every tile, of which the last may be longer than what is left of the batch.
   const int64_t rows = 2 * (plan.batch + kMostSequences) * kBlocks;
-  states = TakeRows(placement, plan.full_blocks > 0, rows, plan.units);
+  states = TakeRows(placement, plan.full_blocks > 0, rows, (plan.units + 3) / 4 * 4);
   flags = plan.full_blocks > 0 ? placement.Take<uint32_t>(kMostBlocks) : nullptr;
 }
 

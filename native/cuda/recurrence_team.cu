@@ -6,58 +6,44 @@
 #include "cuda/launch.h"
 #include "cuda/memory_operations.h"
 #include "cuda/recurrence_team.h"
+#include "cuda/recurrence_team_kernels.h"
 #include "cuda/recurrence_team_lane.h"
 
 namespace slim::cuda {
 namespace {
 
-struct Instance {
-  int gates;
-  int warp_units;
-  int most_units;      // of the layer
-  int most_warps;      // of a block
-  int most_sequences;  // of a tile
-  bool dropout;        // a vector for each block
-};
-
-#define SLIM_INSTANCE(blocks, units, depth, dropout)                                                                 \
-  Instance{blocks<units, depth>::kGates,     blocks<units, depth>::kUnits,         blocks<units, depth>::kMostUnits, \
-           blocks<units, depth>::kMostWarps, blocks<units, depth>::kMostSequences, dropout},
-constexpr Instance kInstances[] = {SLIM_TEAM_INSTANCES(SLIM_INSTANCE)};
-#undef SLIM_INSTANCE
-
 constexpr int kLargestCluster = 16;
 constexpr int kPortableCluster = 8;
 
-// The first that serves is the one of least depth.
-int FindInstance(const RecurrencePlan& plan) {
-  const int gates = plan.full_blocks == 1 ? 1 : kBlocks;
-  const bool dropout = gates > 1 && plan.recurrent_dropout;
-  for (size_t i = 0; i < std::size(kInstances); ++i) {
-    const Instance& instance = kInstances[i];
-    if (instance.gates == gates && instance.dropout == dropout && instance.most_units >= plan.units) {
-      return static_cast<int>(i);
-    }
-  }
-  return -1;
-}
-
-TeamShape ShapeOf(const RecurrencePlan& plan, Pass pass, const TeamChoice& choice) {
-  const Instance& instance = kInstances[choice.kernel];
+TeamShape ShapeOf(const TeamChoice& choice) {
   TeamShape shape = {};
   shape.kind = choice.kind;
   shape.blocks = choice.blocks;
   shape.sequences = choice.sequences;
-  shape.vectors = pass == Pass::kForward && !instance.dropout ? 1 : instance.gates;
-  shape.depth = instance.most_units;
-  shape.units = static_cast<int>(plan.units);
+  shape.vectors = choice.engine.vectors;
+  shape.row_stride = choice.engine.row_stride;
+  shape.row_words = choice.engine.row_words;
+  if (choice.kind == TeamKind::kCluster) {
+    const int whole = choice.engine.cluster_words;
+    shape.row_words = (shape.row_words + whole - 1) / whole * whole;
+  }
   return shape;
 }
 
-size_t SharedBytes(const RecurrencePlan& plan, Pass pass, const TeamChoice& choice) {
+size_t SharedBytes(Pass pass, const TeamChoice& choice) {
   const int thread_floats = pass == Pass::kForward ? ForwardStore::kFloats : BackwardStore::kFloats;
-  return ShapeOf(plan, pass, choice).SharedBytes() +
-         static_cast<size_t>(thread_floats) * static_cast<size_t>(choice.threads) * sizeof(float);
+  const int floats = thread_floats * choice.threads + choice.threads / 32 * choice.sequences * choice.engine.sum_stride;
+  return ShapeOf(choice).SharedBytes() + static_cast<size_t>(floats) * sizeof(float);
+}
+
+TeamForwardFunction ForwardKernel(const TeamEngine& engine) {
+  const bool lanes = engine.precision == Precision::kFloat32;
+  return lanes ? kLaneForwardKernels[engine.kernel] : kMatrixForwardKernels[engine.kernel];
+}
+
+TeamBackwardFunction BackwardKernel(const TeamEngine& engine) {
+  const bool lanes = engine.precision == Precision::kFloat32;
+  return lanes ? kLaneBackwardKernels[engine.kernel] : kMatrixBackwardKernels[engine.kernel];
 }
 
 // Teams that the device holds at a time; blocks of a grid and of a cluster must be resident together.
@@ -90,8 +76,8 @@ int ResidentTeams(const CudaContext& context, const TeamChoice& choice, Kernel k
 }
 
 int ResidentTeams(const CudaContext& context, Pass pass, const TeamChoice& choice) {
-  return pass == Pass::kForward ? ResidentTeams(context, choice, kTeamForwardKernels[choice.kernel])
-                                : ResidentTeams(context, choice, kTeamBackwardKernels[choice.kernel]);
+  return pass == Pass::kForward ? ResidentTeams(context, choice, ForwardKernel(choice.engine))
+                                : ResidentTeams(context, choice, BackwardKernel(choice.engine));
 }
 
 TeamChoice Refusal(const std::string& reason) {
@@ -100,18 +86,32 @@ TeamChoice Refusal(const std::string& reason) {
   return choice;
 }
 
-TeamLaunch LaunchOf(const RecurrencePlan& plan, Pass pass, const TeamChoice& choice, const TeamMemory& memory) {
-  TeamLaunch launch = {ShapeOf(plan, pass, choice), choice.block_units, 0};
+TeamLaunch LaunchOf(const RecurrencePlan& plan, const TeamChoice& choice, const TeamMemory& memory) {
+  TeamLaunch launch = {};
+  launch.team = ShapeOf(choice);
+  launch.units = static_cast<int>(plan.units);
+  launch.block_units = choice.block_units;
+  launch.group_warps = choice.engine.group_warps;
+  launch.slices = choice.engine.slices;
   launch.team.states = memory.states;
   launch.team.flags = memory.flags;
   launch.tiles = static_cast<int>((plan.batch + choice.sequences - 1) / choice.sequences);
   return launch;
 }
 
+void ClearGrid(const CudaContext& context, const TeamChoice& choice, const TeamMemory& memory) {
+  Zero(context, memory.flags, TeamMemory::kMostBlocks * sizeof(uint32_t));
+  const TeamShape shape = ShapeOf(choice);
+  const int row = TeamShape::GridRow(shape.row_words);
+  if (row == shape.row_words) return;
+  Zero(context, memory.states,
+       sizeof(float) * 2 * static_cast<size_t>(choice.teams * shape.Rows()) * static_cast<size_t>(row));
+}
+
 template <class Operands>
-void LaunchTeams(const CudaContext& context, const RecurrencePlan& plan, Pass pass, const TeamChoice& choice,
+void LaunchTeams(const CudaContext& context, const RecurrencePlan& plan, const TeamChoice& choice,
                  void (*kernel)(TeamLaunch, Operands), const Operands& operands, const TeamMemory& memory) {
-  if (choice.kind == TeamKind::kGrid) Zero(context, memory.flags, TeamMemory::kMostBlocks * sizeof(uint32_t));
+  if (choice.kind == TeamKind::kGrid) ClearGrid(context, choice, memory);
   AllowSharedMemory(kernel, choice.shared_bytes);
   if (choice.kind == TeamKind::kCluster && choice.blocks > kPortableCluster) AllowLargeClusters(kernel);
   LaunchShape shape;
@@ -120,7 +120,7 @@ void LaunchTeams(const CudaContext& context, const RecurrencePlan& plan, Pass pa
   shape.shared_bytes = choice.shared_bytes;
   if (choice.kind == TeamKind::kCluster) shape.cluster = static_cast<unsigned>(choice.blocks);
   shape.cooperative = choice.kind == TeamKind::kGrid;
-  Launch(kernel, shape, context.stream, LaunchOf(plan, pass, choice, memory), operands);
+  Launch(kernel, shape, context.stream, LaunchOf(plan, choice, memory), operands);
 }
 
 }  // namespace
@@ -136,29 +136,29 @@ TeamChoice ChooseTeam(const CudaContext& context, const RecurrencePlan& plan, Pa
   if (plan.positions > std::numeric_limits<int32_t>::max()) return Refusal("there are too many positions");
   TeamChoice choice;
   choice.kind = kind;
-  choice.kernel = FindInstance(plan);
-  if (choice.kernel < 0) return Refusal(std::to_string(plan.units) + " units are too many");
-  const Instance& instance = kInstances[choice.kernel];
+  choice.engine = ChooseTeamEngine(context.precision, context.device.capability, plan, pass);
+  const TeamEngine& engine = choice.engine;
+  if (engine.kernel < 0) return Refusal(std::to_string(plan.units) + " units are too many");
   const auto units = static_cast<int>(plan.units);
   const auto divide = [](int a, int b) { return (a + b - 1) / b; };
-  const int fewest = divide(units, instance.warp_units * instance.most_warps);
+  const int fewest = divide(units, engine.group_units * engine.most_groups);
   const int most = kind == TeamKind::kBlock ? 1 : kind == TeamKind::kCluster ? kLargestCluster : units;
   if (blocks > most && kind != TeamKind::kGrid)
     return Refusal("a team has at most " + std::to_string(most) + " blocks");
   if (fewest > most || (blocks > 0 && blocks < fewest)) {
     return Refusal("the weights take " + std::to_string(fewest) + " blocks or more");
   }
-  // Whole warps; every block has units.
-  const int warps = divide(divide(units, std::max(blocks, fewest)), instance.warp_units);
-  choice.threads = warps * 32;
-  choice.block_units = warps * instance.warp_units;
+  // Whole groups of warps; every block has units.
+  const int groups = divide(divide(units, std::max(blocks, fewest)), engine.group_units);
+  choice.threads = groups * engine.group_warps * 32;
+  choice.block_units = groups * engine.group_units;
   choice.blocks = divide(units, choice.block_units);
 
   // Tiles as small as the device's teams allow: a step takes longer the more sequences it has.
-  for (int sequences = 1; sequences <= instance.most_sequences; sequences *= 2) {
+  for (int sequences = 1; sequences <= engine.most_sequences; sequences *= 2) {
     TeamChoice larger = choice;
     larger.sequences = sequences;
-    larger.shared_bytes = SharedBytes(plan, pass, larger);
+    larger.shared_bytes = SharedBytes(pass, larger);
     if (larger.shared_bytes > context.device.shared_per_block) break;
     const int64_t tiles = (plan.batch + sequences - 1) / sequences;
     const int resident = ResidentTeams(context, pass, larger);
@@ -173,12 +173,12 @@ TeamChoice ChooseTeam(const CudaContext& context, const RecurrencePlan& plan, Pa
 
 void TeamForward(const CudaContext& context, const RecurrencePlan& plan, const TeamChoice& choice,
                  const TeamForwardOperands& operands, const TeamMemory& memory) {
-  LaunchTeams(context, plan, Pass::kForward, choice, kTeamForwardKernels[choice.kernel], operands, memory);
+  LaunchTeams(context, plan, choice, ForwardKernel(choice.engine), operands, memory);
 }
 
 void TeamBackward(const CudaContext& context, const RecurrencePlan& plan, const TeamChoice& choice,
                   const TeamBackwardOperands& operands, const TeamMemory& memory) {
-  LaunchTeams(context, plan, Pass::kBackward, choice, kTeamBackwardKernels[choice.kernel], operands, memory);
+  LaunchTeams(context, plan, choice, BackwardKernel(choice.engine), operands, memory);
 }
 
 }  // namespace slim::cuda

@@ -6,11 +6,13 @@
 #include "cuda/recurrence_exchange.h"
 #include "cuda/recurrence_memory.h"
 #include "cuda/recurrence_plan.h"
+#include "cuda/recurrence_team_engine.h"
 #include "cuda/recurrence_walk.h"
 
 /// K2, K3 and K4: one launch walks all turns. A team of blocks walks a tile of sequences; each block owns some units,
-/// whose recurrent weights stay in its registers (recurrence_engine.h), and whose part of every step it gives to the
-/// others of its team (recurrence_exchange.h).
+/// whose recurrent weights stay in its registers, and whose part of every step it gives to the others of its team
+/// (recurrence_exchange.h). Two engines multiply: in float32 the ordinary units (recurrence_engine.h), in tf32 and
+/// bfloat16 the matrix units (recurrence_matrix_engine.h).
 namespace slim::cuda {
 
 struct CudaContext;
@@ -41,16 +43,17 @@ struct TeamBackwardOperands {
 /// What the kernels are launched with.
 struct TeamLaunch {
   TeamShape team;
-  int block_units;  // units of a block
+  int units;        // of the layer
+  int block_units;  // of a block
   int tiles;        // of sequences
+  int group_warps;  // that own the same units
+  int slices;       // parts of the depth
 };
-
-enum class Pass : uint8_t { kForward, kBackward };
 
 /// How a pass is divided.
 struct TeamChoice {
   TeamKind kind = TeamKind::kBlock;
-  int kernel = 0;  // in the table of instances
+  TeamEngine engine;
   int threads = 0;
   int block_units = 0;
   int blocks = 0;     // of a team

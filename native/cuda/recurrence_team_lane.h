@@ -2,30 +2,37 @@
 
 #include <cstdint>
 
-#include "cuda/recurrence_engine.h"
 #include "cuda/recurrence_exchange.h"
 #include "cuda/recurrence_team.h"
 
-/// What the forward and the backward kernel of a team have in common: which unit of which sequence a lane owns, and the
-/// weights of the warp's units.
+/// What the forward and the backward kernel of a team have in common: which unit of which sequence a lane owns, and
+/// what the lane keeps of both.
 namespace slim::cuda {
 
 /// A tile's sequences are numbered by q.
 struct TeamLane {
   int lane;
-  int first_unit;  // of the warp
+  int group;       // of warps that own the same units
+  int warp;        // of the group
+  int first_unit;  // of the group
   int j;           // the lane's unit, perhaps beyond the last
   int q;           // its sequence, perhaps beyond the tile's
   bool has_unit;
+  bool warp_has_units;  // whether any lane of the warp has one
 
-  template <class Shape>
-  __device__ static TeamLane Of(const TeamLaunch& launch, int block_of_team) {
+  /// A group's lanes own its units of one sequence after the other.
+  __device__ static TeamLane Of(const TeamLaunch& launch, int block_of_team, int group_warps, int group_units) {
+    const int warp = static_cast<int>(threadIdx.x / 32);
     TeamLane own;
     own.lane = static_cast<int>(threadIdx.x % 32);
-    own.first_unit = block_of_team * launch.block_units + static_cast<int>(threadIdx.x / 32) * Shape::kUnits;
-    own.j = own.first_unit + own.lane % Shape::kUnits;
-    own.q = own.lane / Shape::kUnits;
-    own.has_unit = own.j < launch.team.units && own.q < launch.team.sequences;
+    own.group = warp / group_warps;
+    own.warp = warp % group_warps;
+    own.first_unit = block_of_team * launch.block_units + own.group * group_units;
+    const int lane_of_group = own.warp * 32 + own.lane;
+    own.j = own.first_unit + lane_of_group % group_units;
+    own.q = lane_of_group / group_units;
+    own.has_unit = own.j < launch.units && own.q < launch.team.sequences;
+    own.warp_has_units = __any_sync(0xFFFFFFFFu, own.has_unit) != 0;
     if (!own.has_unit) own.j = 0;
     return own;
   }
@@ -52,43 +59,6 @@ __device__ inline int TurnsOfTile(const TeamLaunch& launch, const Walk& walk, in
   return walk.Turns(walk.Sequence(static_cast<int64_t>(tile) * launch.team.sequences));
 }
 
-/// The block of the cell that the engine's block `g` is: itself, or the only one with a full product.
-template <class Shape>
-__device__ inline int CellBlock(const CellPlan& cell, int g) {
-  if constexpr (Shape::kGates == kBlocks) return g;
-  int block = 0;
-#pragma unroll
-  for (int k = 0; k < kBlocks; ++k) block = cell.full[k] >= 0 ? k : block;
-  return block;
-}
-
-/// The engine's blocks' part of the four values: value [kGates] -> by block of the cell, 0 where there is none.
-template <class Shape>
-__device__ inline float OfCellBlock(const CellPlan& cell, const float (&value)[Shape::kGates], int k) {
-  if constexpr (Shape::kGates == kBlocks) {
-    return value[k];
-  } else {
-    return cell.full[k] >= 0 ? value[0] : 0.0f;
-  }
-}
-template <class Shape>
-__device__ inline float OfEngineBlock(const CellPlan& cell, const BlockValues<float>& values, int g) {
-  if constexpr (Shape::kGates == kBlocks) return values[g];
-  float value = 0.0f;
-#pragma unroll
-  for (int k = 0; k < kBlocks; ++k) value = cell.full[k] >= 0 ? values[k] : value;
-  return value;
-}
-
-/// The value, of which the compiler knows nothing: addresses that depend on it are computed at each step instead of
-/// being kept in registers that the weights need.
-__device__ inline int Anew(int value) {
-#if defined(__CUDA_ARCH__)
-  asm volatile("" : "+r"(value));
-#endif
-  return value;
-}
-
 /// What a lane keeps in shared memory because its registers are full of weights: the parameters of its unit, what it
 /// has read ahead, and in the backward pass sums of a few steps. Only the lane itself reads it.
 template <int kAhead_, int kSums_>
@@ -98,7 +68,12 @@ class LaneStore {
   static constexpr int kFloats = 3 * kBlocks + 2 + kSums_ + 2 * kAhead;
 
   __device__ LaneStore(const TeamLaunch& launch, const CellPlan& cell) : cell_(cell) {
-    own_ = reinterpret_cast<float*>(SharedMemory<unsigned char>() + launch.team.SharedBytes()) + threadIdx.x;
+    own_ = Begin(launch) + threadIdx.x / 32 * (kFloats * 32) + threadIdx.x % 32;
+  }
+
+  /// Where the shared memory behind all lanes' stores begins.
+  __device__ static float* End(const TeamLaunch& launch) {
+    return Begin(launch) + static_cast<unsigned>(kFloats) * blockDim.x;
   }
 
   /// The unit, the sequence, and the unit's parameters for it. One after the other: it is seldom done, and registers
@@ -121,16 +96,9 @@ class LaneStore {
   /// The factor of recurrent dropout of block k, where there is dropout.
   __device__ float Factor(int k) const { return *At(2 * kBlocks + k); }
 
-  /// Value i of the step is on its way, or is 0 where `from` is null. Steps are read one ahead: ReadAhead for step s +
-  /// 1 ends with CommitCopies; after WaitCopies<1> those of step s are there.
-  __device__ void ReadAhead(int step, int i, const float* from) {
-    float* to = At(AheadSlot(step, i));
-    if (from == nullptr) {
-      *to = 0.0f;
-    } else {
-      CopyAsync<4>(to, from);
-    }
-  }
+  /// Value i of the step is on its way. Steps are read one ahead: ReadAhead for step s + 1 ends with CommitCopies;
+  /// after WaitCopies<1> those of step s are there.
+  __device__ void ReadAhead(int step, int i, const float* from) { CopyAsync<4>(At(AheadSlot(step, i)), from); }
   __device__ float Read(int step, int i) const { return *At(AheadSlot(step, i)); }
 
   __device__ void ClearShortSums() {
@@ -159,8 +127,12 @@ class LaneStore {
  private:
   static constexpr int kUnitAt = 3 * kBlocks, kSequenceAt = kUnitAt + 1, kSumsAt = kUnitAt + 2;
 
+  __device__ static float* Begin(const TeamLaunch& launch) {
+    return reinterpret_cast<float*>(SharedMemory<unsigned char>() + launch.team.SharedBytes());
+  }
   __device__ static int AheadSlot(int step, int i) { return kSumsAt + kSums_ + (step & 1) * kAhead + i; }
-  __device__ float* At(int i) const { return own_ + static_cast<unsigned>(i) * blockDim.x; }
+  // A warp's lanes lie side by side, so that an address is the lane's and a number that the compiler knows.
+  __device__ float* At(int i) const { return own_ + i * 32; }
 
   const CellPlan& cell_;
   float* own_;
@@ -169,66 +141,34 @@ class LaneStore {
 using ForwardStore = LaneStore<kBlocks, 0>;                 // the blocks' input products
 using BackwardStore = LaneStore<kBlocks + 3, 2 * kBlocks>;  // the blocks' values, c and h before, dh
 
-/// The weights that a lane multiplies: of the warp's units and the lane's elements of the depth. `unit_stride` and
-/// `element_stride` say where U [n, full_blocks * n] has them: forwards the depth runs over its rows, backwards over a
-/// block's columns.
-template <class Shape>
-__device__ inline void LoadWeights(const CellPlan& cell, const float* recurrent_kernel, int64_t units,
-                                   int64_t unit_stride, int64_t element_stride, const TeamLane& own,
-                                   EngineWeights<Shape>& weights) {
+/// A position's row as the team kernels address it: a team's choice refuses more positions than an int counts, and a
+/// row has less than 2^31 floats. The kernels spend most of a step on such arithmetic.
+template <class Float>
+__device__ inline Float* RowAt(Float* rows, int position, int64_t width, int j) {
+  return rows + (static_cast<int64_t>(position) * static_cast<int>(width) + j);
+}
+
+__device__ inline void SetKept(const KeptRows& kept, const CellPlan& cell, int position, int units, int j,
+                               const BlockValues<float>& values) {
+  float* row = RowAt(kept.values, position, kept.width, j);
 #pragma unroll
-  for (int u = 0; u < Shape::kUnits; ++u) {
-    const int64_t unit = own.first_unit + u;
-#pragma unroll
-    for (int g = 0; g < Shape::kGates; ++g) {
-      const int position = cell.full[CellBlock<Shape>(cell, g)];
-#pragma unroll
-      for (int load = 0; load < Shape::kLoads; ++load) {
-#pragma unroll
-        for (int part = 0; part < Shape::kVector; ++part) {
-          const int64_t element = Shape::Element(own.lane, load, part);
-          const bool there = unit < units && element < units && position >= 0;
-          weights.at[u][g][load * Shape::kVector + part] =
-              there ? recurrent_kernel[position * units + unit * unit_stride + element * element_stride] : 0.0f;
-        }
-      }
-    }
+  for (int k = 0; k < kBlocks; ++k) {
+    if (cell.kept[k] >= 0) row[cell.kept[k] * units] = values[k];
   }
 }
 
-/// The sums of the lane's own unit and sequence, of a round's vectors [sequences, kInputs, depth].
-template <class Shape, int kInputs, int kOutputs>
-__device__ inline void MultiplyRound(const EngineWeights<Shape>& weights, const float* vectors, const TeamShape& team,
-                                     const TeamLane& own, float (&sums)[kOutputs]) {
-  EngineProduct<Shape, kInputs, kOutputs> product;
-#pragma unroll 1
-  for (int q = 0; q < team.sequences; ++q) {
-    product.Multiply(weights, vectors + q * kInputs * Shape::kMostUnits, own.lane);
-#pragma unroll
-    for (int o = 0; o < kOutputs; ++o) sums[o] = q == own.q ? product.sums[0][o] : sums[o];
+/// U [n, full_blocks * n] as a pass multiplies it: a unit's sums run over its rows forwards, over a block's columns
+/// backwards.
+struct RecurrentWeights {
+  const float* kernel;
+  int64_t unit_stride;
+  int64_t element_stride;  // of the depth
+
+  /// 0 beyond the layer.
+  __device__ float At(int position, int64_t units, int64_t unit, int64_t element) const {
+    const bool there = unit < units && element < units && position >= 0;
+    return there ? kernel[position * units + unit * unit_stride + element * element_stride] : 0.0f;
   }
-}
-
-/// The instances: one block with a full product, or up to four.
-template <int kUnits, int kDepth>
-using OneBlock = EngineShape<1, kUnits, kDepth>;
-template <int kUnits, int kDepth>
-using FourBlocks = EngineShape<4, kUnits, kDepth>;
-
-#define SLIM_TEAM_INSTANCES(instance)                                                                                  \
-  instance(OneBlock, 8, 1, false) instance(OneBlock, 8, 2, false) instance(OneBlock, 8, 4, false)                      \
-      instance(OneBlock, 8, 8, false) instance(OneBlock, 4, 16, false) instance(OneBlock, 2, 32, false)                \
-          instance(OneBlock, 1, 64, false) instance(FourBlocks, 4, 1, false) instance(FourBlocks, 4, 2, false)         \
-              instance(FourBlocks, 4, 4, false) instance(FourBlocks, 2, 8, false) instance(FourBlocks, 1, 16, false)   \
-                  instance(FourBlocks, 1, 32, false) instance(FourBlocks, 4, 1, true) instance(FourBlocks, 4, 2, true) \
-                      instance(FourBlocks, 4, 4, true) instance(FourBlocks, 2, 8, true)                                \
-                          instance(FourBlocks, 1, 16, true) instance(FourBlocks, 1, 32, true)
-
-using TeamForwardFunction = void (*)(TeamLaunch, TeamForwardOperands);
-using TeamBackwardFunction = void (*)(TeamLaunch, TeamBackwardOperands);
-
-/// In the order of SLIM_TEAM_INSTANCES.
-extern const TeamForwardFunction kTeamForwardKernels[];
-extern const TeamBackwardFunction kTeamBackwardKernels[];
+};
 
 }  // namespace slim::cuda
