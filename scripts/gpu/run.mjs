@@ -4,8 +4,9 @@
  *
  *   node scripts/gpu/run.mjs [build|test|sanitize|bench|all ...] [--compile] [--out FOLDER] [--minutes N]
  *
- * --compile builds also where a bundle brought it built. --minutes ends the run after that time: what runs then is stopped, what has not begun is skipped. The summary, the
- * measurements and the log lie in --out, $OUT or build/gpu/results, and are written after every step.
+ * --compile builds also what a bundle brought built. --minutes ends the run after that time: what runs then is stopped,
+ * what has not begun is skipped. The summary, the measurements and the log lie in --out, $OUT or build/gpu/results, and
+ * are written after every step.
  */
 
 import { join, resolve } from 'node:path';
