@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 
 /// The operations a device offers. `program/` is written against this file alone; `cpu/` and `cuda/` implement it.
@@ -286,6 +287,22 @@ struct Segment {
 
 // --- the device ------------------------------------------------------------------------------------------------------
 
+/// A way from the host to the device beside the operations: what is sent travels while the device works on something
+/// else. The device holds what was sent last; it takes its place once the operations that receive what was there, as
+/// far as they were enqueued when it was sent, are done.
+class HostFeed {
+ public:
+  virtual ~HostFeed() = default;
+
+  /// Memory of the host, of the feed's size and unspecified content, to write into what is sent next. Waits until what
+  /// was sent from there before has left.
+  virtual void* Next() = 0;
+  /// Sends the first `bytes` of what Next gave, which must not be touched again, and returns at once.
+  virtual void Send(size_t bytes) = 0;
+  /// Enqueues an operation, never in a recorded step: destination = `bytes` of what was sent last, from `offset` on.
+  virtual void Receive(void* destination, size_t offset, size_t bytes) = 0;
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -305,6 +322,12 @@ class Backend {
   virtual void Zero(void* memory, size_t bytes) = 0;
   virtual void Copy(void* destination, const void* source, size_t bytes) = 0;
   virtual void Synchronize() = 0;
+
+  /// Bytes that Allocate may still give; another process may be faster. Not asked of a device that reads the host's
+  /// memory.
+  virtual size_t FreeBytes() = 0;
+  /// A feed for up to `bytes` at a time, which ends before the device. Throws OutOfMemory.
+  virtual std::unique_ptr<HostFeed> OpenFeed(size_t bytes) = 0;
 
   /// Sets the values that operations enqueued from now on see.
   virtual void SetStep(const StepValues& values) = 0;

@@ -7,7 +7,16 @@ namespace slim {
 
 /// What went wrong, as the TypeScript side knows it: the addon hands `Code()` over as the JavaScript error's `code`,
 /// and src/native.ts makes the class from it.
-enum class ErrorCode { kInvalidArgument, kInvalidModel, kInvalidData, kOutOfMemory, kDevice, kDisposed, kBusy };
+enum class ErrorCode {
+  kInvalidArgument,
+  kInvalidModel,
+  kInvalidData,
+  kOutOfMemory,
+  kDevice,
+  kDeviceLost,  // no later work on the device can succeed; for JavaScript the same as kDevice
+  kDisposed,
+  kBusy,
+};
 
 class Error : public std::runtime_error {
  public:
@@ -26,6 +35,7 @@ class Error : public std::runtime_error {
       case ErrorCode::kOutOfMemory:
         return "ERR_OUT_OF_MEMORY";
       case ErrorCode::kDevice:
+      case ErrorCode::kDeviceLost:
         return "ERR_DEVICE";
       case ErrorCode::kDisposed:
         return "ERR_DISPOSED";

@@ -92,6 +92,11 @@ export function deviceDescription(addon: NativeAddon, device: string, threads: n
   return `cpu (${target}, ${count} ${count === 1 ? 'thread' : 'threads'})`;
 }
 
+/** Whether SLIM_LSTM_LOG asks for what devices do. */
+function isTold(): boolean {
+  return process.env.SLIM_LSTM_LOG?.split(',').includes('device') === true;
+}
+
 let announced = false;
 
 /**
@@ -100,8 +105,19 @@ let announced = false;
  * time.
  */
 export function announceChoice(addon: NativeAddon, description: string): void {
-  if (announced || process.env.SLIM_LSTM_LOG?.split(',').includes('device') !== true) return;
+  if (announced || !isTold()) return;
   announced = true;
   const { reason } = addon.cuda();
   process.stderr.write(`slim-lstm: device 'auto' is ${description}${reason === null ? '' : `; no GPU: ${reason}`}\n`);
+}
+
+let streamingAnnounced = false;
+
+/** Says once, on standard error, that data goes to the device batch by batch, where SLIM_LSTM_LOG asks for `device`. */
+export function announceStreaming(): void {
+  if (streamingAnnounced || !isTold()) return;
+  streamingAnnounced = true;
+  process.stderr.write(
+    "slim-lstm: a data set does not fit into the device's memory beside the model; its batches are sent one by one\n",
+  );
 }

@@ -167,6 +167,8 @@ export interface NativeProgress extends NativeMetrics {
 export interface NativeRun extends NativeProgress {
   /** True where `abort()` ended the run early: the model is as after the last whole step. */
   readonly aborted: boolean;
+  /** True where the data set has no place on the device, to which its batches came one by one. */
+  readonly streamed: boolean;
 }
 
 /**
@@ -233,14 +235,20 @@ export interface NativeModel {
   /** The jobs: one at a time (ERR_BUSY otherwise), on the engine's own thread. */
   train(job: NativeTrainJob, onProgress: ((progress: NativeProgress) => void) | null): Promise<NativeRun>;
   evaluate(rows: NativeRows, onProgress: ((progress: NativeProgress) => void) | null): Promise<NativeRun>;
-  /** Outputs `[rows, ...]`, flat; `aborted` where the run was ended early. */
-  predict(rows: NativeRows): Promise<{ outputs: Float32Array; aborted: boolean }>;
+  /** Outputs `[rows, ...]`, flat; `aborted` and `streamed` as in a NativeRun. */
+  predict(rows: NativeRows): Promise<{ outputs: Float32Array; aborted: boolean; streamed: boolean }>;
   /** Gradients of the mean loss over the rows (batches are weighted by their size), in the layout of readParameters,
    * zeros for what is frozen; `input` [rows, inputWidth] where asked for and the inputs are float32. */
   gradients(
     rows: NativeRows,
     options: { readonly training: boolean; readonly input: boolean },
-  ): Promise<{ gradients: Float32Array; input: Float32Array | null; loss: number; aborted: boolean }>;
+  ): Promise<{
+    gradients: Float32Array;
+    input: Float32Array | null;
+    loss: number;
+    aborted: boolean;
+    streamed: boolean;
+  }>;
   /** Ends the running job within one step. */
   abort(): void;
   /** Frees the native memory; a running job is ended first, its promise resolves as aborted. */
@@ -344,7 +352,7 @@ export interface NativeAddon {
 }
 
 /** What the addon answers for `apiVersion`; raised with every change of the interfaces above. */
-const API_VERSION = 2;
+const API_VERSION = 3;
 
 let loaded: NativeAddon | undefined;
 

@@ -1,11 +1,13 @@
 /** What the package makes of a CUDA library, and of a machine behind it, of every kind. */
 
+import { once } from 'node:events';
 import { copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { DeviceError, devices, layers, OutOfMemoryError, sequential } from '../src/index.js';
+import { callbacks, DeviceError, devices, layers, loadModel, OutOfMemoryError, sequential } from '../src/index.js';
 import { loadNative } from '../src/native.js';
 import { toyData, toyModel, weightBytes } from './model/toy.js';
 
@@ -184,6 +186,120 @@ describe.skipIf(!existsSync(fake))('with a library that opens', () => {
       weights.push(weightBytes(model));
     }
     expect(weights[1]).toEqual(weights[0]);
+  });
+
+  it('data that does not fit there is sent batch by batch, which is told once and changes nothing', async () => {
+    useFake('little memory');
+    vi.stubEnv('SLIM_LSTM_LOG', 'device');
+    const written = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+    const [rows, width] = [2500, 500];
+    const x = { data: Float32Array.from({ length: rows * width }, (_, i) => Math.sin(i)), shape: [rows, width] };
+    const y = Int32Array.from({ length: rows }, (_, row) => row % 3);
+    const results: unknown[] = [];
+    for (const device of ['cpu', 'cuda']) {
+      using model = sequential([layers.dense({ units: 3, activation: 'softmax' })], {
+        inputShape: [width],
+        device,
+        seed: 1,
+        threads: 1,
+      });
+      model.compile({ optimizer: 'adam', loss: 'sparseCategoricalCrossentropy', metrics: ['accuracy'] });
+      const history = await model.fit(x, y, { epochs: 2, batchSize: 32, validationSplit: 0.1, verbose: 0 });
+      expect(history.streamed).toBe(device === 'cuda');
+      const again = await model.fit(x, y, { epochs: 1, batchSize: 32, stepsPerCall: 3, verbose: 0 });
+      const { data: outputs } = await model.predict(x);
+      const evaluated = await model.evaluate(x, y);
+      results.push([history.history, again.history, outputs, evaluated, weightBytes(model)]);
+    }
+    expect(results[1]).toEqual(results[0]);
+    const told = written.mock.calls.flat().filter((text) => String(text).includes('sent one by one'));
+    expect(told).toEqual([expect.stringMatching(/^slim-lstm: a data set does not fit into the device's memory .*\n$/)]);
+  });
+
+  it('data that a model trained on before leaves the GPU to the data of another', async () => {
+    useFake('little memory');
+    const [rows, width] = [1250, 500];
+    const x = { data: new Float32Array(rows * width).fill(0.5), shape: [rows, width] };
+    const y = Int32Array.from({ length: rows }, (_, row) => row % 3);
+    const build = () => {
+      const model = sequential([layers.dense({ units: 3, activation: 'softmax' })], {
+        inputShape: [width],
+        device: 'cuda',
+      });
+      model.compile({ optimizer: 'sgd', loss: 'sparseCategoricalCrossentropy' });
+      return model;
+    };
+    // Their data takes more than half of the memory each time.
+    const models = [build(), build(), build()];
+    for (const model of models) {
+      expect((await model.fit(x, y, { verbose: 0 })).streamed).toBe(false);
+      // The copy goes on the thread of the model that is idle now.
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    for (const model of models) model.dispose();
+  });
+
+  it('a batch that does not fit is an error with sizes, and smaller ones are not', async () => {
+    useFake('little memory');
+    const { x, y } = toyData(2000);
+    using model = toyModel({ device: 'cuda' });
+    for (let attempt = 0; attempt < 3; attempt++) {
+      const refused = model.fit(x, y, { batchSize: 2000, verbose: 0 });
+      await expect(refused).rejects.toThrow(OutOfMemoryError);
+      await expect(refused).rejects.toThrow(/Could not get \d+ bytes: \d+ of 4194304 are free/);
+    }
+    using other = toyModel();
+    for (const each of [model, other]) await each.fit(x, y, { batchSize: 16, verbose: 0 });
+    expect(weightBytes(model)).toEqual(weightBytes(other));
+  });
+
+  it('a GPU that is lost in training ends its model alone; the last checkpoint is whole', async () => {
+    useFake('lost in step 8');
+    const { x, y } = toyData(48);
+    const path = join(folder, 'checkpoint');
+    const training = { batchSize: 16, verbose: 0 } as const;
+    const model = toyModel({ device: 'cuda' });
+    // Three steps an epoch: the third epoch is not finished.
+    const run = model.fit(x, y, { ...training, epochs: 9, callbacks: [callbacks.modelCheckpoint(path)] });
+    const lost = await run.then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    expect(lost).toBeInstanceOf(DeviceError);
+    const { message } = lost as DeviceError;
+    expect(message).toContain('is lost');
+    const works = [
+      () => model.fit(x, y, training),
+      () => model.evaluate(x, y),
+      () => model.predict(x),
+      () => model.save(path),
+    ];
+    for (const work of works) await expect(work()).rejects.toThrow(new DeviceError(message));
+    expect(() => model.weights()).toThrow(new DeviceError(message));
+    model.dispose();
+
+    using restored = await loadModel(path, { device: 'cpu', threads: 1 });
+    using expected = toyModel();
+    await expected.fit(x, y, { ...training, epochs: 2 });
+    expect(weightBytes(restored)).toEqual(weightBytes(expected));
+    // It goes on from there as if nothing had been.
+    for (const each of [restored, expected]) await each.fit(x, y, { ...training, initialEpoch: 2, epochs: 4 });
+    expect(weightBytes(restored)).toEqual(weightBytes(expected));
+  });
+
+  it('workers that are ended in the middle of a step leave the process and its models alive', async () => {
+    useFake('');
+    for (let i = 0; i < 10; i++) {
+      const worker = new Worker(new URL('./native-worker.mjs', import.meta.url), { workerData: { device: 'cuda' } });
+      await once(worker, 'message');
+      await new Promise((resolve) => setTimeout(resolve, i * 3));
+      expect(await worker.terminate()).toBe(1);
+    }
+    const { x, y } = toyData(48);
+    using model = toyModel({ device: 'cuda' });
+    using other = toyModel();
+    for (const each of [model, other]) await each.fit(x, y, { batchSize: 16, verbose: 0 });
+    expect(weightBytes(model)).toEqual(weightBytes(other));
   });
 
   it('what the device throws arrives in its class, and the next model works', () => {

@@ -1,9 +1,9 @@
-// A worker that trains without end; it tells its parent once the training runs. It uses the addon itself: workers load
+// A worker that trains without end, on the CPU or the device it is given; it tells its parent once the training runs. It uses the addon itself: workers load
 // no TypeScript.
 
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import { parentPort } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 
 const require = createRequire(import.meta.url);
 const addon = require('node-gyp-build')(fileURLToPath(new URL('..', import.meta.url)));
@@ -26,7 +26,7 @@ const model = addon.createModel(
     inputShape: [steps],
     layers: [dense('a', steps, 256, 'relu'), dense('b', 256, 256, 'tanh'), dense('c', 256, 4, 'softmax')],
   },
-  { device: 'cpu', threads: 2, seed: 1 },
+  { device: workerData?.device ?? 'cpu', threads: 2, seed: 1 },
 );
 model.compile({ optimizer: { kind: 'rmsprop' }, loss: 'sparseCategoricalCrossentropy', topK: 0 });
 const data = addon.createDataset({ rows, inputWidth: steps, vocabulary: 0, targetWidth: 1, classes: 4 });

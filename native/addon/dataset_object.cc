@@ -83,6 +83,9 @@ Napi::Value DatasetObject::AppendTargets(const Napi::CallbackInfo& info) {
   });
 }
 
-void DatasetObject::Dispose(const Napi::CallbackInfo&) { data_.reset(); }
+void DatasetObject::Dispose(const Napi::CallbackInfo& info) {
+  data_.reset();
+  info.Env().GetInstanceData<State>()->engines->ReleaseUnusedData();
+}
 
 }  // namespace slim::addon

@@ -10,6 +10,10 @@ void EngineRegistry::StopAll() {
   for (Engine* engine : engines_) engine->Stop();
 }
 
+void EngineRegistry::ReleaseUnusedData() {
+  for (Engine* engine : engines_) engine->ReleaseUnusedData();
+}
+
 Engine::Engine(std::shared_ptr<EngineRegistry> registry, std::function<std::unique_ptr<Model>()> make)
     : registry_(std::move(registry)), thread_([this] { Loop(); }) {
   std::packaged_task<void()> task([&] { model_ = make(); });
@@ -39,19 +43,32 @@ void Engine::Push(std::function<void()> task) {
 }
 
 void Engine::Call(const std::function<void(Model&)>& work) {
-  std::packaged_task<void()> task([&] { work(*model_); });
+  std::packaged_task<void()> task([&] { Use(work); });
   std::future<void> done = task.get_future();
   Push([&] { task(); });
   done.get();
 }
 
-void Engine::Post(std::function<void(Model&)> work) {
-  Push([this, work = std::move(work)] { work(*model_); });
+void Engine::Post(std::function<void()> work) { Push(std::move(work)); }
+
+void Engine::Use(const std::function<void(Model&)>& work) {
+  if (lost_) throw Error(*lost_);
+  try {
+    work(*model_);
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::kDeviceLost) lost_ = error;
+    throw;
+  }
 }
 
 void Engine::Begin() {
   busy_ = true;
   abort_.store(false, std::memory_order_relaxed);
+}
+
+void Engine::ReleaseUnusedData() {
+  if (disposed_) return;
+  Push([this] { model_->resident().ReleaseUnused(); });
 }
 
 void Engine::Dispose() {

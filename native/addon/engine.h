@@ -6,9 +6,11 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <thread>
 
+#include "errors.h"
 #include "program/model.h"
 
 namespace slim::addon {
@@ -21,6 +23,8 @@ class EngineRegistry {
  public:
   void Add(Engine* engine) { engines_.insert(engine); }
   void Remove(Engine* engine) { engines_.erase(engine); }
+  /// Has every model let go of what it holds of data sets that are gone, when it is next idle.
+  void ReleaseUnusedData();
   /// Ends every engine's run and joins its thread.
   void StopAll();
 
@@ -39,8 +43,12 @@ class Engine {
 
   /// Runs `work` on the thread and waits; throws what it throws. Only while no job is running.
   void Call(const std::function<void(Model&)>& work);
-  /// Runs `work` on the thread and returns at once. `work` throws nothing.
-  void Post(std::function<void(Model&)> work);
+  /// Runs `work` on the thread and returns at once. `work` throws nothing; it reaches the model by Use.
+  void Post(std::function<void()> work);
+
+  /// Calls `work` with the model; on the engine's thread only. Once it threw that the device is lost, it throws that at
+  /// every later use and calls nothing.
+  void Use(const std::function<void(Model&)>& work);
 
   /// What a run looks at before each step.
   const std::atomic<bool>& abort_flag() const { return abort_; }
@@ -50,6 +58,9 @@ class Engine {
   bool busy() const { return busy_; }
   void Begin();
   void End() { busy_ = false; }
+
+  /// Has the model let go of what it holds of data sets that are gone, without waiting.
+  void ReleaseUnusedData();
 
   /// Ends the running job, then frees the model, without waiting.
   void Dispose();
@@ -64,6 +75,7 @@ class Engine {
 
   std::shared_ptr<EngineRegistry> registry_;
   std::unique_ptr<Model> model_;
+  std::optional<Error> lost_;
   std::atomic<bool> abort_{false};
   bool busy_ = false;
   bool disposed_ = false;

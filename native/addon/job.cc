@@ -37,15 +37,15 @@ Napi::Promise Job::Start(Napi::Env env, const std::shared_ptr<Engine>& engine, s
   static_cast<void>(job.release());
   const Napi::Promise promise = running->promise_->Promise();
   engine->Begin();
-  engine->Post([running](Model& model) { running->RunOnEngine(model); });
+  engine->Post([running] { running->RunOnEngine(); });
   return promise;
 }
 
-void Job::RunOnEngine(Model& model) {
+void Job::RunOnEngine() {
   RunListener listener{&engine_->abort_flag(), {}};
   if (wants_progress_) listener.progress = [this](const RunMetrics& metrics) { Tell(metrics); };
   try {
-    Run(model, listener);
+    engine_->Use([&](Model& model) { Run(model, listener); });
   } catch (const Error& error) {
     error_code_ = error.Code();
     error_message_ = error.what();

@@ -31,7 +31,7 @@ class Job {
  private:
   struct Message;
 
-  void RunOnEngine(Model& model);
+  void RunOnEngine();
   void Tell(const RunMetrics& metrics);
   /// False where the environment is going: then the function must not be used again.
   bool Send(Message* message);

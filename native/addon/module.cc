@@ -13,7 +13,7 @@ namespace slim::addon {
 namespace {
 
 /// Raised with every change of the interfaces in src/native.ts.
-constexpr int kApiVersion = 2;
+constexpr int kApiVersion = 3;
 
 Napi::Value Cpu(const Napi::CallbackInfo& info) {
   return Guarded(info.Env(), [&]() -> Napi::Value {

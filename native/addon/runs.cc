@@ -12,13 +12,20 @@ namespace {
 Napi::Object RunObject(Napi::Env env, const RunMetrics& metrics) {
   Napi::Object object = MetricsObject(env, metrics);
   object.Set("aborted", metrics.aborted);
+  object.Set("streamed", metrics.streamed);
   return object;
 }
+
+// A run lets go of its data set when it ends, before it is told, so that whoever then disposes of the data set was the
+// last to hold it.
 
 class TrainRun final : public Job {
  public:
   explicit TrainRun(TrainJob job) : job_(std::move(job)) {}
-  void Run(Model& model, const RunListener& listener) override { metrics_ = Train(model, job_, listener); }
+  void Run(Model& model, const RunListener& listener) override {
+    const TrainJob job = std::move(job_);
+    metrics_ = Train(model, job, listener);
+  }
   Napi::Value Result(Napi::Env env) override { return RunObject(env, metrics_); }
 
  private:
@@ -29,7 +36,10 @@ class TrainRun final : public Job {
 class EvaluateRun final : public Job {
  public:
   explicit EvaluateRun(RowRange rows) : rows_(std::move(rows)) {}
-  void Run(Model& model, const RunListener& listener) override { metrics_ = Evaluate(model, rows_, listener); }
+  void Run(Model& model, const RunListener& listener) override {
+    const RowRange rows = std::move(rows_);
+    metrics_ = Evaluate(model, rows, listener);
+  }
   Napi::Value Result(Napi::Env env) override { return RunObject(env, metrics_); }
 
  private:
@@ -40,11 +50,15 @@ class EvaluateRun final : public Job {
 class PredictRun final : public Job {
  public:
   explicit PredictRun(RowRange rows) : rows_(std::move(rows)) {}
-  void Run(Model& model, const RunListener& listener) override { prediction_ = Predict(model, rows_, listener); }
+  void Run(Model& model, const RunListener& listener) override {
+    const RowRange rows = std::move(rows_);
+    prediction_ = Predict(model, rows, listener);
+  }
   Napi::Value Result(Napi::Env env) override {
     Napi::Object object = Napi::Object::New(env);
     object.Set("outputs", FloatArray(env, std::move(prediction_.outputs)));
     object.Set("aborted", prediction_.aborted);
+    object.Set("streamed", prediction_.streamed);
     return object;
   }
 
@@ -56,7 +70,10 @@ class PredictRun final : public Job {
 class GradientsRun final : public Job {
  public:
   explicit GradientsRun(GradientJob job) : job_(std::move(job)) {}
-  void Run(Model& model, const RunListener& listener) override { gradients_ = ComputeGradients(model, job_, listener); }
+  void Run(Model& model, const RunListener& listener) override {
+    const GradientJob job = std::move(job_);
+    gradients_ = ComputeGradients(model, job, listener);
+  }
   Napi::Value Result(Napi::Env env) override {
     Napi::Object object = Napi::Object::New(env);
     object.Set("gradients", FloatArray(env, std::move(gradients_.parameters)));
@@ -64,6 +81,7 @@ class GradientsRun final : public Job {
     object.Set("input", has_input ? Napi::Value(FloatArray(env, std::move(gradients_.input))) : env.Null());
     object.Set("loss", gradients_.loss);
     object.Set("aborted", gradients_.aborted);
+    object.Set("streamed", gradients_.streamed);
     return object;
   }
 

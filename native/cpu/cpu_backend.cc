@@ -10,6 +10,7 @@
 #include "cpu/dispatch.h"
 #include "cpu/dropout.h"
 #include "cpu/embedding.h"
+#include "cpu/host_feed.h"
 #include "cpu/loss.h"
 #include "cpu/memory_operations.h"
 #include "cpu/merge.h"
@@ -55,6 +56,9 @@ class CpuBackend final : public Backend {
     slim::Copy(pool_, destination, source, bytes);
   }
   void Synchronize() override {}
+
+  size_t FreeBytes() override { return SIZE_MAX; }
+  std::unique_ptr<HostFeed> OpenFeed(size_t bytes) override { return std::make_unique<CpuHostFeed>(pool_, bytes); }
 
   void SetStep(const StepValues& values) override { step_ = values; }
   void Run(uint64_t, const std::function<void()>& enqueue) override { enqueue(); }

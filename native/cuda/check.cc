@@ -7,7 +7,10 @@ namespace {
 
 std::string Words(cudaError_t error) {
   std::string words = std::string(cudaGetErrorString(error)) + " (" + cudaGetErrorName(error) + ")";
-  if (IsDeviceLost(error)) words += "; this process can no longer use the device";
+  if (IsDeviceLost(error)) {
+    words +=
+        "; this process can no longer use the device: start it anew, go on from what was saved last, or use the CPU";
+  }
   return words;
 }
 
@@ -15,6 +18,8 @@ std::string Words(cudaError_t error) {
 void Forget(cudaError_t error) {
   if (!IsDeviceLost(error)) static_cast<void>(cudaGetLastError());
 }
+
+ErrorCode CodeOf(cudaError_t error) { return IsDeviceLost(error) ? ErrorCode::kDeviceLost : ErrorCode::kDevice; }
 
 std::string Megabytes(size_t bytes) { return std::to_string((bytes + (size_t{1} << 20) - 1) >> 20) + " MB"; }
 
@@ -53,12 +58,12 @@ bool IsDeviceLost(cudaError_t error) {
 void Check(cudaError_t error, const char* what) {
   if (error == cudaSuccess) return;
   Forget(error);
-  throw Error(ErrorCode::kDevice, std::string("Could not ") + what + " on the CUDA device: " + Words(error));
+  throw Error(CodeOf(error), std::string("Could not ") + what + " on the CUDA device: " + Words(error));
 }
 
 void FailLaunch(cudaError_t error, const void* kernel) {
   Forget(error);
-  throw Error(ErrorCode::kDevice, "Could not launch " + NameOf(kernel) + " on the CUDA device: " + Words(error));
+  throw Error(CodeOf(error), "Could not launch " + NameOf(kernel) + " on the CUDA device: " + Words(error));
 }
 
 void FailAllocation(cudaError_t error, size_t bytes) {
@@ -69,6 +74,12 @@ void FailAllocation(cudaError_t error, size_t bytes) {
   if (cudaMemGetInfo(&free, &total) == cudaSuccess)
     text += ": " + Megabytes(free) + " of " + Megabytes(total) + " are free";
   throw Error(ErrorCode::kOutOfMemory, text);
+}
+
+void FailAllocationByLimit(const char* variable, size_t bytes, size_t taken, size_t limit) {
+  throw Error(ErrorCode::kOutOfMemory, "Could not get " + Megabytes(bytes) + " (" + std::to_string(bytes) +
+                                           " bytes) of GPU memory: " + variable + " lets this process have " +
+                                           Megabytes(limit) + ", of which " + Megabytes(taken) + " are taken");
 }
 
 }  // namespace slim::cuda

@@ -7,8 +7,8 @@
 
 namespace slim::cuda {
 
-/// Throws Error (kDevice) unless `error` is success: "Could not <what> on the CUDA device: <CUDA's words>", and where
-/// the device can no longer be used by this process, that too.
+/// Throws Error (kDevice) unless `error` is success: "Could not <what> on the CUDA device: <CUDA's words>". Where this
+/// process can no longer use the device the error is kDeviceLost and says that, and what to do, too.
 void Check(cudaError_t error, const char* what);
 
 /// The error of a kernel that could not be launched, by its name.
@@ -16,6 +16,9 @@ void Check(cudaError_t error, const char* what);
 
 /// The error of memory that could not be had: kOutOfMemory with the bytes asked for, free and in all.
 [[noreturn]] void FailAllocation(cudaError_t error, size_t bytes);
+
+/// The same where the environment's variable holds less than is asked for beside what is taken.
+[[noreturn]] void FailAllocationByLimit(const char* variable, size_t bytes, size_t taken, size_t limit);
 
 /// Whether all later work of this process on the device fails too.
 bool IsDeviceLost(cudaError_t error);

@@ -10,6 +10,7 @@
 #include "cuda/dropout.h"
 #include "cuda/embedding.h"
 #include "cuda/graph.h"
+#include "cuda/host_feed.h"
 #include "cuda/loss.h"
 #include "cuda/memory_operations.h"
 #include "cuda/merge.h"
@@ -59,6 +60,12 @@ class CudaBackend final : public Backend {
     cuda::Copy(Context(), destination, source, bytes);
   }
   void Synchronize() override { cuda::Synchronize(Context()); }
+
+  size_t FreeBytes() override {
+    session_.Enter();
+    return FreeDeviceBytes();
+  }
+  std::unique_ptr<HostFeed> OpenFeed(size_t bytes) override { return std::make_unique<CudaHostFeed>(session_, bytes); }
 
   void SetStep(const StepValues& values) override { WriteStepValues(Context().stream, values, session_.step_values()); }
   void Run(uint64_t key, const std::function<void()>& enqueue) override {

@@ -13,7 +13,7 @@
 namespace slim::cuda {
 
 /// Raised with every change of this file, of backend.h or of errors.h.
-inline constexpr int kApiVersion = 2;
+inline constexpr int kApiVersion = 3;
 
 /// A GPU as the driver tells of it.
 struct DeviceReport {

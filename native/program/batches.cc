@@ -67,13 +67,6 @@ void CheckRows(const Program& program, const RowRange& rows, const TrainingSpec*
   CheckRange(rows, available);
 }
 
-void GatherBatch(Backend& backend, const BatchSource& source, Execution& execution, int64_t batch) {
-  backend.GatherRows(source.data.inputs, source.input_bytes, source.order, batch, execution.input());
-  if (source.target_bytes > 0) {
-    backend.GatherRows(source.data.targets, source.target_bytes, source.order, batch, execution.targets());
-  }
-}
-
 RunMetrics ReadMetrics(Model& model, int64_t steps) {
   MetricSums sums;
   model.backend().Download(&sums, model.sums(), sizeof sums);

@@ -5,7 +5,7 @@
 
 #include "program/jobs.h"
 
-/// What the runs share: rows checked against the model, cut into batches, gathered on the device.
+/// What the runs share: rows checked against the model and cut into batches, and how far they are.
 namespace slim {
 
 inline constexpr std::chrono::milliseconds kProgressInterval{50};
@@ -31,18 +31,6 @@ class Batches {
   int64_t rows_;
   int64_t batch_;
 };
-
-/// Where the batches of a run come from: rows of a data set on the device, in an order on the device.
-struct BatchSource {
-  ResidentData::Addresses data;
-  size_t input_bytes;   // of a row
-  size_t target_bytes;  // of a row; 0: no targets
-  const int32_t* order;
-  int64_t base;  // place in `order` of the run's first row
-};
-
-/// Enqueues the gathering of the step's rows into the execution's inputs and targets.
-void GatherBatch(Backend& backend, const BatchSource& source, Execution& execution, int64_t batch);
 
 /// The metrics so far; waits for the device.
 RunMetrics ReadMetrics(Model& model, int64_t steps);

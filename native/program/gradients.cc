@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "program/batch_source.h"
 #include "program/batches.h"
 #include "program/jobs.h"
 
@@ -56,17 +57,16 @@ Gradients ComputeGradients(Model& model, const GradientJob& job, const RunListen
   setting.chain = {batches.largest(), job.training, true, wants_input, training.loss};
   setting.top_k = training.top_k;
   Execution& execution = model.Prepare(setting);
-  BatchSource source;
-  source.data = model.resident().Of(rows.data, rows.end, true);
-  source.input_bytes = static_cast<size_t>(input_width) * 4;
-  source.target_bytes = static_cast<size_t>(rows.data->shape().target_width) * 4;
-  source.order = model.IdentityOrder(rows.end);
-  source.base = rows.begin;
+  BatchOrder order;
+  order.with_targets = true;
+  order.end_step = batches.steps();
+  const std::unique_ptr<BatchSource> source = BatchSource::Open(model, execution, rows, order);
+  const BatchSource::Addresses addresses = source->addresses();
   backend.Zero(model.sums(), sizeof(MetricSums));
 
   int64_t batch = 0;
   const std::function<void()> enqueue = [&] {
-    GatherBatch(backend, source, execution, batch);
+    source->Gather(batch);
     execution.Forward(batch);
     execution.ComputeLoss(batch, nullptr, model.sums());
     execution.Backward(batch);
@@ -76,9 +76,12 @@ Gradients ComputeGradients(Model& model, const GradientJob& job, const RunListen
   for (; done < batches.steps() && !IsAborted(listener); ++done) {
     batch = batches.Size(done);
     const double share = static_cast<double>(batch) / static_cast<double>(batches.rows());
-    backend.SetStep({model.seed(), model.iterations(), source.base + batches.First(done), 0.0f});
-    backend.Run(model.KeyOf({&execution, batch, source.data.inputs, source.data.targets, source.order, nullptr, false}),
+    source->Bring(done);
+    backend.SetStep({model.seed(), model.iterations(), source->FirstRow(done), 0.0f});
+    backend.Run(model.KeyOf({&execution, batch, addresses.data.inputs, addresses.data.targets, addresses.order, nullptr,
+                             false}),
                 enqueue);
+    source->Prefetch(done + 1);
     sum.Add(share);
     if (wants_input) {
       float* slice = gradients.input.data() + batches.First(done) * input_width;
@@ -89,6 +92,7 @@ Gradients ComputeGradients(Model& model, const GradientJob& job, const RunListen
   sum.Write(gradients.parameters);
   gradients.loss = ReadMetrics(model, done).loss;
   gradients.aborted = done < batches.steps();
+  gradients.streamed = source->streamed();
   return gradients;
 }
 

@@ -1,18 +1,16 @@
+#include "program/batch_source.h"
 #include "program/batches.h"
 #include "program/jobs.h"
 
 namespace slim {
 namespace {
 
-/// The rows in the order in which they lie.
-BatchSource InOrder(Model& model, const RowRange& rows, bool with_targets) {
-  BatchSource source;
-  source.data = model.resident().Of(rows.data, rows.end, with_targets);
-  source.input_bytes = static_cast<size_t>(rows.data->shape().input_width) * 4;
-  source.target_bytes = with_targets ? static_cast<size_t>(rows.data->shape().target_width) * 4 : 0;
-  source.order = model.IdentityOrder(rows.end);
-  source.base = rows.begin;
-  return source;
+/// All batches, the rows in the order in which they lie.
+BatchOrder InOrder(const Batches& batches, bool with_targets) {
+  BatchOrder order;
+  order.with_targets = with_targets;
+  order.end_step = batches.steps();
+  return order;
 }
 
 }  // namespace
@@ -26,12 +24,13 @@ RunMetrics Evaluate(Model& model, const RowRange& rows, const RunListener& liste
   setting.chain = {batches.largest(), false, false, false, training.loss};
   setting.top_k = training.top_k;
   Execution& execution = model.Prepare(setting);
-  const BatchSource source = InOrder(model, rows, true);
+  const std::unique_ptr<BatchSource> source = BatchSource::Open(model, execution, rows, InOrder(batches, true));
+  const BatchSource::Addresses addresses = source->addresses();
   backend.Zero(model.sums(), sizeof(MetricSums));
 
   int64_t batch = 0;
   const std::function<void()> enqueue = [&] {
-    GatherBatch(backend, source, execution, batch);
+    source->Gather(batch);
     execution.Forward(batch);
     execution.ComputeLoss(batch, nullptr, model.sums());
   };
@@ -39,13 +38,17 @@ RunMetrics Evaluate(Model& model, const RowRange& rows, const RunListener& liste
   int64_t done = 0;
   for (; done < batches.steps() && !IsAborted(listener); ++done) {
     batch = batches.Size(done);
-    backend.SetStep({model.seed(), model.iterations(), source.base + batches.First(done), 0.0f});
-    backend.Run(model.KeyOf({&execution, batch, source.data.inputs, source.data.targets, source.order, nullptr, false}),
+    source->Bring(done);
+    backend.SetStep({model.seed(), model.iterations(), source->FirstRow(done), 0.0f});
+    backend.Run(model.KeyOf({&execution, batch, addresses.data.inputs, addresses.data.targets, addresses.order, nullptr,
+                             false}),
                 enqueue);
+    source->Prefetch(done + 1);
     teller.StepDone(done + 1);
   }
   RunMetrics metrics = ReadMetrics(model, done);
   metrics.aborted = done < batches.steps();
+  metrics.streamed = source->streamed();
   return metrics;
 }
 
@@ -60,22 +63,27 @@ Prediction Predict(Model& model, const RowRange& rows, const RunListener& listen
   ExecutionSetting setting;
   setting.chain.batch = batches.largest();
   Execution& execution = model.Prepare(setting);
-  const BatchSource source = InOrder(model, rows, false);
+  const std::unique_ptr<BatchSource> source = BatchSource::Open(model, execution, rows, InOrder(batches, false));
+  const BatchSource::Addresses addresses = source->addresses();
 
   int64_t batch = 0;
   const std::function<void()> enqueue = [&] {
-    GatherBatch(backend, source, execution, batch);
+    source->Gather(batch);
     execution.Forward(batch);
   };
   int64_t done = 0;
   for (; done < batches.steps() && !IsAborted(listener); ++done) {
     batch = batches.Size(done);
-    backend.SetStep({model.seed(), model.iterations(), source.base + batches.First(done), 0.0f});
-    backend.Run(model.KeyOf({&execution, batch, source.data.inputs, nullptr, source.order, nullptr, false}), enqueue);
+    source->Bring(done);
+    backend.SetStep({model.seed(), model.iterations(), source->FirstRow(done), 0.0f});
+    backend.Run(model.KeyOf({&execution, batch, addresses.data.inputs, nullptr, addresses.order, nullptr, false}),
+                enqueue);
+    source->Prefetch(done + 1);
     backend.Download(prediction.outputs.data() + batches.First(done) * width, execution.output(),
                      static_cast<size_t>(batch * width) * sizeof(float));
   }
   prediction.aborted = done < batches.steps();
+  prediction.streamed = source->streamed();
   return prediction;
 }
 

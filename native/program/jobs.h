@@ -30,6 +30,7 @@ struct RunMetrics {
   double accuracy = 0;
   double top_k = 0;
   bool aborted = false;
+  bool streamed = false;  // the device does not hold the data set: its batches came one by one
 };
 
 /// Who watches a run. `abort` is looked at before every step; `progress`, which may be empty, is called on the run's
@@ -56,6 +57,7 @@ RunMetrics Evaluate(Model& model, const RowRange& rows, const RunListener& liste
 struct Prediction {
   HostArray<float> outputs;  // [rows, ...outputs]
   bool aborted = false;
+  bool streamed = false;
 };
 Prediction Predict(Model& model, const RowRange& rows, const RunListener& listener);
 
@@ -69,6 +71,7 @@ struct Gradients {
   HostArray<float> input;       // [rows, ...inputs]; empty where not asked for
   double loss = 0;
   bool aborted = false;
+  bool streamed = false;
 };
 Gradients ComputeGradients(Model& model, const GradientJob& job, const RunListener& listener);
 

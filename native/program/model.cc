@@ -24,6 +24,17 @@ bool Serves(const ExecutionSetting& have, const ExecutionSetting& want) {
          have.chain.loss == want.chain.loss && have.top_k == want.top_k;
 }
 
+/// What `take` takes of the device; where there is not enough, once more after the data sets made room.
+template <class Take>
+auto WithRoom(ResidentData& resident, const Take& take) {
+  try {
+    return take();
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kOutOfMemory || !resident.MakeRoom()) throw;
+  }
+  return take();
+}
+
 /// Steps that a model keeps apart before it starts again: more than a training with its validation ever needs.
 constexpr size_t kMostKnownSteps = 64;
 
@@ -44,6 +55,14 @@ Model::~Model() {
   } catch (...) {
     // A lost device has no work left.
   }
+}
+
+DeviceArray Model::Allocate(size_t bytes, const std::string& what) {
+  return WithRoom(resident_, [&] { return DeviceArray(*backend_, bytes, what); });
+}
+
+HostFeed& Model::Feed(size_t bytes) {
+  return *WithRoom(resident_, [&] { return &streamed_.Feed(bytes); });
 }
 
 void Model::InitializeParameters() {
@@ -100,21 +119,19 @@ void Model::Compile(const TrainingSpec& spec) {
   const int64_t floats = layout.trainable_floats();
   const auto segments = static_cast<int64_t>(layout.segments().size());
   if (gradients_.bytes() < FloatBytes(floats)) {
-    gradients_ = DeviceArray(*backend_, FloatBytes(floats), "the gradients");
+    gradients_ = Allocate(FloatBytes(floats), "the gradients");
     backend_->Zero(gradients_.data(), gradients_.bytes());
-    segments_ = DeviceArray(*backend_, layout.segments().size() * sizeof(Segment), "the arrays' places");
+    segments_ = Allocate(layout.segments().size() * sizeof(Segment), "the arrays' places");
     backend_->Upload(segments_.data(), layout.segments().data(), segments_.bytes());
   }
   Training training;
   training.spec = spec;
-  training.optimizer_state = DeviceArray(
-      *backend_, FloatBytes(floats) * static_cast<size_t>(spec.optimizer.StateArrays()), "the optimizer's state");
-  training.optimizer_scratch =
-      DeviceArray(*backend_, floats == 0 ? 0 : backend_->OptimizerScratchBytes(spec.optimizer, floats, segments),
-                  "the optimizer's scratch");
-  training.class_weights = DeviceArray(
-      *backend_, FloatBytes(LossShape{spec.loss, OutputForm::kValues, program_.output().Elements()}.Classes()),
-      "class weights");
+  training.optimizer_state =
+      Allocate(FloatBytes(floats) * static_cast<size_t>(spec.optimizer.StateArrays()), "the optimizer's state");
+  training.optimizer_scratch = Allocate(
+      floats == 0 ? 0 : backend_->OptimizerScratchBytes(spec.optimizer, floats, segments), "the optimizer's scratch");
+  training.class_weights = Allocate(
+      FloatBytes(LossShape{spec.loss, OutputForm::kValues, program_.output().Elements()}.Classes()), "class weights");
   if (training.optimizer_state.bytes() > 0) {
     backend_->Zero(training.optimizer_state.data(), training.optimizer_state.bytes());
   }
@@ -182,7 +199,7 @@ Execution& Model::Prepare(const ExecutionSetting& setting) {
   if (grows) {
     const std::string what = "the activations at a batch size of " + std::to_string(execution.setting().chain.batch);
     arena_ = DeviceArray();
-    arena_ = DeviceArray(*backend_, execution.ArenaBytes(), what);
+    arena_ = Allocate(execution.ArenaBytes(), what);
   }
   if (made) {
     ExecutionSetting any_batch = setting;

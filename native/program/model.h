@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "backend.h"
@@ -10,6 +11,7 @@
 #include "program/execution.h"
 #include "program/program.h"
 #include "program/resident_data.h"
+#include "program/streamed_data.h"
 
 namespace slim {
 
@@ -57,6 +59,9 @@ class Model {
   /// An execution for at least the setting's batch, its memory in place. Valid until the next call.
   Execution& Prepare(const ExecutionSetting& setting);
   ResidentData& resident() { return resident_; }
+  StreamedData& streamed() { return streamed_; }
+  /// As StreamedData's; data sets on the device make room for it.
+  HostFeed& Feed(size_t bytes);
   /// Row numbers on the device: 0, 1, 2, ... below `end`; or the rows [first, first + rows) shuffled for an epoch.
   const int32_t* IdentityOrder(int64_t end);
   const int32_t* ShuffledOrder(uint32_t epoch, int64_t first, int64_t rows);
@@ -91,6 +96,8 @@ class Model {
   };
 
   void InitializeParameters();
+  /// Memory for the model itself: where it cannot be had, the data sets on the device make room.
+  DeviceArray Allocate(size_t bytes, const std::string& what);
   void ForgetSteps();
   void CheckGaps(int64_t offset, const float* values, int64_t count) const;
 
@@ -109,6 +116,7 @@ class Model {
   DeviceArray arena_;  // shared by the executions: one runs at a time
 
   ResidentData resident_;
+  StreamedData streamed_{*backend_};
   DeviceArray identity_order_;
   DeviceArray shuffled_order_;
   struct ShuffledRows {

@@ -2,8 +2,21 @@
 
 #include <cstddef>
 
+#include "errors.h"
+
 namespace slim {
 namespace {
+
+size_t InputBytes(const DatasetShape& shape) { return static_cast<size_t>(shape.rows * shape.input_width) * 4; }
+size_t TargetBytes(const DatasetShape& shape) { return static_cast<size_t>(shape.rows * shape.target_width) * 4; }
+
+bool LeavesRoom(Backend& backend, const DatasetShape& shape) {
+  constexpr size_t kOrders = 2;  // as the rows lie, and shuffled
+  const size_t wanted =
+      InputBytes(shape) + TargetBytes(shape) + kOrders * sizeof(int32_t) * static_cast<size_t>(shape.rows);
+  const size_t free = backend.FreeBytes();
+  return wanted <= free - free / 10;
+}
 
 /// Copies the rows from `copied` to `end` that are still missing, of `row_bytes` each.
 void CopyRows(Backend& backend, DeviceArray& to, const void* from, size_t row_bytes, int64_t end, int64_t& copied) {
@@ -16,32 +29,59 @@ void CopyRows(Backend& backend, DeviceArray& to, const void* from, size_t row_by
 
 }  // namespace
 
-ResidentData::Addresses ResidentData::Of(const std::shared_ptr<const Dataset>& data, int64_t end, bool with_targets) {
-  if (backend_.ReadsHostMemory()) return {data->inputs(), with_targets ? data->targets() : nullptr};
-  Copy& copy = CopyOf(data);
+std::optional<ResidentData::Addresses> ResidentData::Of(const std::shared_ptr<const Dataset>& data, int64_t end,
+                                                        bool with_targets) {
+  if (backend_.ReadsHostMemory()) return Addresses{data->inputs(), with_targets ? data->targets() : nullptr};
+  Entry& entry = EntryOf(data);
+  if (!entry.resident) return std::nullopt;
   const DatasetShape& shape = data->shape();
-  CopyRows(backend_, copy.inputs, data->inputs(), static_cast<size_t>(shape.input_width) * 4, end, copy.input_rows);
+  CopyRows(backend_, entry.inputs, data->inputs(), static_cast<size_t>(shape.input_width) * 4, end, entry.input_rows);
   if (with_targets) {
-    CopyRows(backend_, copy.targets, data->targets(), static_cast<size_t>(shape.target_width) * 4, end,
-             copy.target_rows);
+    CopyRows(backend_, entry.targets, data->targets(), static_cast<size_t>(shape.target_width) * 4, end,
+             entry.target_rows);
   }
-  return {copy.inputs.data(), with_targets ? copy.targets.data() : nullptr};
+  return Addresses{entry.inputs.data(), with_targets ? entry.targets.data() : nullptr};
 }
 
-ResidentData::Copy& ResidentData::CopyOf(const std::shared_ptr<const Dataset>& data) {
-  std::erase_if(copies_, [](const Copy& copy) { return copy.data.expired(); });
-  for (Copy& copy : copies_) {
-    if (copy.data.lock() == data) return copy;
+ResidentData::Entry& ResidentData::EntryOf(const std::shared_ptr<const Dataset>& data) {
+  ReleaseUnused();
+  for (Entry& entry : entries_) {
+    if (entry.data.lock() == data) return entry;
   }
-  const DatasetShape& shape = data->shape();
-  Copy copy;
-  copy.data = data;
-  copy.inputs = DeviceArray(backend_, static_cast<size_t>(shape.rows * shape.input_width) * 4,
-                            "the inputs of a data set on the device");
-  copy.targets = DeviceArray(backend_, static_cast<size_t>(shape.rows * shape.target_width) * 4,
-                             "the targets of a data set on the device");
-  copies_.push_back(std::move(copy));
-  return copies_.back();
+  Entry entry;
+  entry.data = data;
+  if (LeavesRoom(backend_, data->shape())) {
+    try {
+      Allocate(entry, data->shape());
+    } catch (const Error& error) {
+      // Somebody else was faster, or the free memory is not in one piece.
+      if (error.code() != ErrorCode::kOutOfMemory) throw;
+    }
+  }
+  entries_.push_back(std::move(entry));
+  return entries_.back();
+}
+
+void ResidentData::Allocate(Entry& entry, const DatasetShape& shape) {
+  DeviceArray inputs(backend_, InputBytes(shape), "the inputs of a data set on the device");
+  entry.targets = DeviceArray(backend_, TargetBytes(shape), "the targets of a data set on the device");
+  entry.inputs = std::move(inputs);
+  entry.resident = true;
+}
+
+void ResidentData::ReleaseUnused() {
+  std::erase_if(entries_, [](const Entry& entry) { return entry.data.expired(); });
+}
+
+bool ResidentData::MakeRoom() {
+  bool made = false;
+  for (Entry& entry : entries_) {
+    made = made || entry.resident;
+    Entry streamed;
+    streamed.data = entry.data;
+    entry = std::move(streamed);
+  }
+  return made;
 }
 
 }  // namespace slim

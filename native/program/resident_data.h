@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "backend.h"
@@ -11,31 +12,43 @@ namespace slim {
 
 /// The data sets that a device holds. A data set is copied when it is first used and stays until it is let go of, so
 /// the epochs of a training, each a run of its own, copy nothing. A device that reads the host's memory gets no copy.
+///
+/// A data set gets a copy where a tenth of the device's free memory is left beside it and the orders of its rows;
+/// others are streamed (streamed_data.h). What was decided holds while the data set lives, but that copies make room
+/// where the model itself lacks memory: then their data sets are streamed from there on.
 class ResidentData {
  public:
   struct Addresses {
-    const void* inputs;
-    const void* targets;  // null where the data set has none
+    const void* inputs = nullptr;
+    const void* targets = nullptr;  // null where the data set has none
   };
 
   explicit ResidentData(Backend& backend) : backend_(backend) {}
 
-  /// The rows [0, end) of the data set, of which at least as many were appended. Throws Error (kOutOfMemory).
-  Addresses Of(const std::shared_ptr<const Dataset>& data, int64_t end, bool with_targets);
+  /// The rows [0, end) of the data set, of which at least as many were appended; nothing where it is to be streamed.
+  std::optional<Addresses> Of(const std::shared_ptr<const Dataset>& data, int64_t end, bool with_targets);
+
+  /// Gives the copies back whose data sets are gone.
+  void ReleaseUnused();
+  /// Gives all copies back, of which no run may be in need. False where there were none.
+  bool MakeRoom();
 
  private:
-  struct Copy {
+  struct Entry {
     std::weak_ptr<const Dataset> data;
+    bool resident = false;
     DeviceArray inputs;
     DeviceArray targets;
     int64_t input_rows = 0;  // copied so far
     int64_t target_rows = 0;
   };
 
-  Copy& CopyOf(const std::shared_ptr<const Dataset>& data);
+  Entry& EntryOf(const std::shared_ptr<const Dataset>& data);
+  /// Memory for all rows; throws Error (kOutOfMemory).
+  void Allocate(Entry& entry, const DatasetShape& shape);
 
   Backend& backend_;
-  std::vector<Copy> copies_;
+  std::vector<Entry> entries_;
 };
 
 }  // namespace slim

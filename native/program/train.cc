@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "errors.h"
+#include "program/batch_source.h"
 #include "program/batches.h"
 #include "program/jobs.h"
 
@@ -39,40 +40,42 @@ RunMetrics Train(Model& model, const TrainJob& job, const RunListener& listener)
   setting.chain = {batches.largest(), true, true, false, training.loss};
   setting.top_k = training.top_k;
   Execution& execution = model.Prepare(setting);
-  BatchSource source;
-  source.data = model.resident().Of(job.rows.data, job.rows.end, true);
-  source.input_bytes = static_cast<size_t>(job.rows.data->shape().input_width) * 4;
-  source.target_bytes = static_cast<size_t>(job.rows.data->shape().target_width) * 4;
-  source.order =
-      job.shuffle ? model.ShuffledOrder(job.epoch, job.rows.begin, batches.rows()) : model.IdentityOrder(job.rows.end);
-  source.base = job.shuffle ? 0 : job.rows.begin;
+  const int64_t left = batches.steps() - job.first_step;
+  const int64_t steps = job.max_steps > 0 ? std::min(job.max_steps, left) : left;
+  BatchOrder order;
+  if (job.shuffle) order.shuffled = job.epoch;
+  order.with_targets = true;
+  order.end_step = job.first_step + steps;
+  const std::unique_ptr<BatchSource> source = BatchSource::Open(model, execution, job.rows, order);
+  const BatchSource::Addresses addresses = source->addresses();
   const float* class_weights = model.UploadClassWeights(job.class_weights);
   backend.Zero(model.sums(), sizeof(MetricSums));
 
   int64_t batch = 0;
   const std::function<void()> enqueue = [&] {
-    GatherBatch(backend, source, execution, batch);
+    source->Gather(batch);
     execution.Forward(batch);
     execution.ComputeLoss(batch, class_weights, model.sums());
     execution.Backward(batch);
     model.Update();
   };
-  const int64_t left = batches.steps() - job.first_step;
-  const int64_t steps = job.max_steps > 0 ? std::min(job.max_steps, left) : left;
   ProgressTeller teller(model, listener);
   int64_t done = 0;
   for (; done < steps && !IsAborted(listener); ++done) {
     const int64_t step = job.first_step + done;
     batch = batches.Size(step);
-    const Model::StepIdentity identity{&execution,    batch, source.data.inputs, source.data.targets, source.order,
-                                       class_weights, true};
-    backend.SetStep({model.seed(), model.iterations(), source.base + batches.First(step), job.learning_rate});
+    const Model::StepIdentity identity{
+        &execution, batch, addresses.data.inputs, addresses.data.targets, addresses.order, class_weights, true};
+    source->Bring(step);
+    backend.SetStep({model.seed(), model.iterations(), source->FirstRow(step), job.learning_rate});
     backend.Run(model.KeyOf(identity), enqueue);
     model.CountIteration();
+    source->Prefetch(step + 1);
     teller.StepDone(done + 1);
   }
   RunMetrics metrics = ReadMetrics(model, done);
   metrics.aborted = done < steps;
+  metrics.streamed = source->streamed();
   return metrics;
 }
 

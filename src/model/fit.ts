@@ -188,6 +188,7 @@ class Run implements Training {
   readonly samples: number;
   readonly batchSize: number;
   readonly metrics: readonly string[];
+  streamed = false;
   readonly #core: ModelCore;
   readonly #compiled: Compiled;
   readonly #callbacks: CallbackList;
@@ -279,6 +280,7 @@ class Run implements Training {
           (part) => this.#callbacks.progress(progressOf(part), this),
         ),
       );
+      this.streamed ||= run.streamed;
       const progress = progressOf(run);
       seconds = progress.seconds;
       done = { ...joined(before, run), steps: before.steps + run.steps };

@@ -1,5 +1,6 @@
 /** What `Model` and the functions behind its methods share: the engine's model and what is known of it. */
 
+import { announceStreaming } from '../devices.js';
 import { DisposedError, InvalidArgumentError } from '../errors.js';
 import type { NativeAddon, NativeModel } from '../native.js';
 import type { Architecture } from './architecture.js';
@@ -61,7 +62,7 @@ export class ModelCore {
    *
    * Rejects with the signal's reason where it did, and with DisposedError where `dispose` did.
    */
-  async run<Result extends { readonly aborted: boolean }>(
+  async run<Result extends { readonly aborted: boolean; readonly streamed: boolean }>(
     action: string,
     signal: AbortSignal | undefined,
     start: () => Promise<Result>,
@@ -72,6 +73,7 @@ export class ModelCore {
     signal?.addEventListener('abort', abort, { once: true });
     try {
       const result = await start();
+      if (result.streamed) announceStreaming();
       if (!result.aborted) return result;
       signal?.throwIfAborted();
       throw new DisposedError(`The model was disposed while ${action} was running`);

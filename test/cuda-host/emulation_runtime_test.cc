@@ -158,6 +158,28 @@ TEST("what is not given back is told") {
 
 __global__ void AddTo(int* at, const int* by) { *at += *by; }
 
+TEST("a copy from pinned memory takes what lies there when it happens, which an event tells") {
+  const auto wrong = [](uint64_t seed, bool waits) {
+    Device device(seed);
+    int* pinned = nullptr;
+    int* memory = device.New<int>(1);
+    cudaEvent_t copied = nullptr;
+    Check(cudaHostAlloc(&pinned, sizeof(int), cudaHostAllocDefault), "allocate");
+    Check(cudaEventCreateWithFlags(&copied, cudaEventDisableTiming), "create");
+    *pinned = 5;
+    Check(cudaMemcpyAsync(memory, pinned, sizeof(int), cudaMemcpyHostToDevice, device.stream()), "copy");
+    Check(cudaEventRecord(copied, device.stream()), "record");
+    if (waits) Check(cudaEventSynchronize(copied), "wait");
+    *pinned = 6;
+    const bool is_wrong = device.Read(memory, 1)[0] != 5;
+    Check(cudaEventDestroy(copied), "destroy");
+    Check(cudaFreeHost(pinned), "free");
+    return is_wrong;
+  };
+  EXPECT_EQ(FaultsShown([&](uint64_t seed) { return wrong(seed, true); }), 0);
+  EXPECT(FaultsShown([&](uint64_t seed) { return wrong(seed, false); }) > 0);
+}
+
 TEST("a copy from the host takes what lay there when it was called, work comes later") {
   for (uint64_t seed = 0; seed < kSeeds; ++seed) {
     Device device(seed);

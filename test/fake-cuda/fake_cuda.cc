@@ -1,7 +1,9 @@
 // What the addon may meet in a CUDA library and behind it. SLIM_LSTM_FAKE_CUDA names the case; the GPU that works is
 // one whose memory is its own and whose work is done later.
 
+#include <cstdint>
 #include <cstdlib>
+#include <memory>
 #include <string>
 
 #include "cpu/cpu_backend.h"
@@ -23,6 +25,9 @@ using slim::cuda::Report;
 constexpr char kArchitectures[] = "75-real;80-real;90a-real";
 constexpr int kCuda13 = 13000;
 constexpr uint64_t kGiB = uint64_t{1} << 30;
+
+constexpr size_t kLittleMemory = size_t{4} << 20;
+constexpr int64_t kStepsToLoss = 8;
 
 bool IsCase(const char* name) {
   const char* value = std::getenv("SLIM_LSTM_FAKE_CUDA");
@@ -98,5 +103,9 @@ SLIM_EXPORT Backend* slim_lstm_cuda_init(int device, slim::Precision /*precision
     failure->message = "Expected the device 1";
     return nullptr;
   }
-  return new slim::test::DeferredBackend(slim::MakeCpuBackend(1));
+  static const auto little = std::make_shared<slim::test::DeferredMemory>(kLittleMemory);
+  const auto memory = IsCase("little memory") ? little : std::make_shared<slim::test::DeferredMemory>(SIZE_MAX);
+  auto backend = std::make_unique<slim::test::DeferredBackend>(slim::MakeCpuBackend(1), memory);
+  if (IsCase("lost in step 8")) backend->Lose(kStepsToLoss);
+  return backend.release();
 }

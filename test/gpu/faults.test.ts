@@ -2,7 +2,9 @@
 
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
@@ -103,6 +105,9 @@ describeOnGpu('devices', () => {
 // They load the compiled package.
 const compiledPackage = existsSync(fileURLToPath(new URL('../../dist/index.js', import.meta.url)));
 
+/** Built with the native tests for a GPU; it loses the first. */
+const losingLibrary = fileURLToPath(new URL('../../build/gpu/cmake/test/libslim_lstm_lose_device.so', import.meta.url));
+
 describe.skipIf(!compiledPackage)('with the compiled package', () => {
   describeOnGpu('several at once', () => {
     const script = new URL('./training-process.mjs', import.meta.url);
@@ -137,6 +142,27 @@ describe.skipIf(!compiledPackage)('with the compiled package', () => {
       const shared = await Promise.all([inProcess({}), inProcess({}), inProcess({})]);
       for (const result of shared) expect(result).toBe(alone);
     });
+
+    it.skipIf(!existsSync(losingLibrary) || GPU !== 'cuda:0')(
+      'a GPU that is lost in training ends its model alone',
+      async () => {
+        const folder = mkdtempSync(join(tmpdir(), 'slim-lstm-lost-'));
+        try {
+          const given = { device: GPU, library: losingLibrary, checkpoint: join(folder, 'checkpoint') };
+          const { stdout } = await promisify(execFile)(process.execPath, [
+            fileURLToPath(new URL('./lost-device-process.mjs', import.meta.url)),
+            JSON.stringify(given),
+          ]);
+          const told = JSON.parse(stdout);
+          expect(told.lost.name).toBe('DeviceError');
+          expect(told.lost.message).toContain('this process can no longer use the device');
+          expect(told).toMatchObject({ again: told.lost, whole: true, epoch: [2] });
+          expect(await inProcess({})).toContain('weights ');
+        } finally {
+          rmSync(folder, { recursive: true });
+        }
+      },
+    );
 
     it('a process that is killed in the middle of a step leaves the GPU to the others', async () => {
       const killed = promisify(execFile)(

@@ -15,6 +15,7 @@ class Rehearsal implements Training {
   readonly stepsPerEpoch = 4;
   readonly samples = 100;
   readonly batchSize = 25;
+  readonly streamed = false;
   readonly metrics: readonly string[];
   readonly model: Model;
   readonly rates: number[] = [];

@@ -3,9 +3,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <exception>
 #include <stdexcept>
+#include <string>
+
+#include "errors.h"
 
 namespace slim::test {
 namespace {
@@ -17,17 +21,82 @@ size_t PagesOf(size_t bytes) {
 
 }  // namespace
 
+// Parcels leave when they are received, or when the host wants to write where they lie.
+class DeferredBackend::Feed final : public HostFeed {
+ public:
+  Feed(DeferredBackend& device, size_t bytes) : device_(device) {
+    for (Slot& slot : slots_) slot.host.resize(bytes);
+  }
+  ~Feed() override {
+    try {
+      device_.Synchronize();
+    } catch (...) {
+      // A lost device reads nothing any more.
+    }
+  }
+
+  void* Next() override {
+    Slot& slot = slots_[1 - sent_];
+    if (slot.parcel != nullptr && !slot.parcel->left) {
+      device_.Synchronize();
+      slot.parcel->Leave();
+    }
+    std::fill(slot.host.begin(), slot.host.end(), uint8_t{0xFF});
+    return slot.host.data();
+  }
+
+  void Send(size_t bytes) override {
+    ++device_.fed_;
+    sent_ = 1 - sent_;
+    slots_[sent_].parcel = std::make_shared<Parcel>(Parcel{slots_[sent_].host.data(), bytes, {}});
+  }
+
+  void Receive(void* destination, size_t offset, size_t bytes) override {
+    device_.Enqueue([=, parcel = slots_[sent_].parcel](Backend&) {
+      parcel->Leave();
+      std::memcpy(destination, &parcel->data.at(offset), bytes);
+    });
+  }
+
+ private:
+  struct Parcel {
+    const uint8_t* host;
+    size_t bytes;
+    std::vector<uint8_t> data;
+    bool left = false;
+
+    void Leave() {
+      if (!left) data.assign(host, host + bytes);
+      left = true;
+    }
+  };
+  struct Slot {
+    std::vector<uint8_t> host;
+    std::shared_ptr<Parcel> parcel;
+  };
+
+  DeferredBackend& device_;
+  Slot slots_[2];
+  int sent_ = 0;
+};
+
 DeferredBackend::~DeferredBackend() {
-  for (const auto& [memory, bytes] : blocks_) munmap(memory, bytes);
+  for (const auto& [memory, bytes] : blocks_) munmap(memory, PagesOf(bytes));
 }
 
 void DeferredBackend::Protect(bool open) {
   for (const auto& [memory, bytes] : blocks_) {
-    if (mprotect(memory, bytes, open ? PROT_READ | PROT_WRITE : PROT_NONE) != 0) throw std::runtime_error("mprotect");
+    if (mprotect(memory, PagesOf(bytes), open ? PROT_READ | PROT_WRITE : PROT_NONE) != 0)
+      throw std::runtime_error("mprotect");
   }
 }
 
+void DeferredBackend::CheckThere() const {
+  if (lost_) throw Error(ErrorCode::kDeviceLost, "The deferred device is lost: go on from what was saved last");
+}
+
 void DeferredBackend::Enqueue(Operation operation) {
+  CheckThere();
   if (recording_ != nullptr) {
     recording_->push_back(std::move(operation));
   } else {
@@ -36,23 +105,31 @@ void DeferredBackend::Enqueue(Operation operation) {
 }
 
 void* DeferredBackend::Allocate(size_t bytes) {
+  CheckThere();
+  if (bytes > FreeBytes()) {
+    throw Error(ErrorCode::kOutOfMemory, "Could not get " + std::to_string(bytes) +
+                                             " bytes: " + std::to_string(FreeBytes()) + " of " +
+                                             std::to_string(memory_->bytes) + " are free");
+  }
   void* memory = mmap(nullptr, PagesOf(bytes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
   // Unspecified content: as floats, not a number.
   std::memset(memory, 0xFF, PagesOf(bytes));
-  blocks_[memory] = PagesOf(bytes);
+  blocks_[memory] = bytes;
+  memory_->allocated += bytes;
   Protect(false);
   return memory;
 }
 
 void DeferredBackend::Free(void* memory) noexcept {
   try {
-    Synchronize();
+    if (!lost_) Synchronize();
   } catch (...) {
-    std::terminate();  // what is still to be done can no longer be done
+    if (!lost_) std::terminate();  // what is still to be done can no longer be done
   }
   const auto block = blocks_.find(memory);
-  munmap(memory, block->second);
+  munmap(memory, PagesOf(block->second));
+  memory_->allocated -= block->second;
   blocks_.erase(block);
 }
 
@@ -80,15 +157,28 @@ void DeferredBackend::Copy(void* destination, const void* source, size_t bytes) 
 }
 
 void DeferredBackend::Synchronize() {
+  CheckThere();
   if (queue_.empty()) return;
   Protect(true);
-  for (const Operation& operation : queue_) operation(*cpu_);
+  for (const Operation& operation : queue_) {
+    operation(*cpu_);
+    if (lost_) break;
+  }
   queue_.clear();
   Protect(false);
+  CheckThere();
+}
+
+std::unique_ptr<HostFeed> DeferredBackend::OpenFeed(size_t bytes) {
+  CheckThere();
+  return std::make_unique<Feed>(*this, bytes);
 }
 
 void DeferredBackend::SetStep(const StepValues& values) {
-  Enqueue([=](Backend& cpu) { cpu.SetStep(values); });
+  Enqueue([=, this](Backend& cpu) {
+    cpu.SetStep(values);
+    lost_ = steps_to_loss_ > 0 && --steps_to_loss_ == 0;
+  });
 }
 
 void DeferredBackend::Run(uint64_t key, const std::function<void()>& enqueue) {

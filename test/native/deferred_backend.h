@@ -1,6 +1,8 @@
 // A device that stands in for one whose memory is its own and whose work is done later.
 #pragma once
 
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -11,21 +13,39 @@
 
 namespace slim::test {
 
+// Memory of a device, which several may share.
+struct DeferredMemory {
+  explicit DeferredMemory(size_t all) : bytes(all) {}
+
+  const size_t bytes;
+  std::atomic<size_t> allocated{0};
+};
+
 // The CPU behind a wall. Its memory cannot be read or written by anyone else (a touch is a segmentation fault) but
 // while it works; operations are kept and done when somebody waits; what a key was enqueued with first is replayed
 // whenever the key comes again, and the caller is not asked again. So whatever assumes host memory, synchronous work,
-// or breaks the promise of a key, fails a test.
+// or breaks the promise of a key, fails a test. What is fed to it leaves the host as late as it may.
 class DeferredBackend final : public Backend {
  public:
-  explicit DeferredBackend(std::unique_ptr<Backend> cpu) : cpu_(std::move(cpu)) {}
+  explicit DeferredBackend(std::unique_ptr<Backend> cpu, size_t memory = SIZE_MAX)
+      : DeferredBackend(std::move(cpu), std::make_shared<DeferredMemory>(memory)) {}
+  DeferredBackend(std::unique_ptr<Backend> cpu, std::shared_ptr<DeferredMemory> memory)
+      : cpu_(std::move(cpu)), memory_(std::move(memory)) {}
   ~DeferredBackend() override;
+
+  // Loses the device in that step from now on, counted from 1: what waits for it fails, and all that comes after it.
+  void Lose(int64_t step) { steps_to_loss_ = step; }
 
   // How often a recorded step was replayed.
   int64_t replays() const { return replays_; }
   // Blocks of memory that were not given back.
   size_t blocks() const { return blocks_.size(); }
-  // Bytes that were copied in so far.
+  // Bytes that were copied in so far, beside what was fed.
   size_t uploaded() const { return uploaded_; }
+  // Parcels that were fed.
+  int64_t fed() const { return fed_; }
+  // Bytes that are allocated.
+  size_t allocated() const { return memory_->allocated; }
 
   std::string Description() const override { return "deferred " + cpu_->Description(); }
   void* Allocate(size_t bytes) override;
@@ -35,6 +55,8 @@ class DeferredBackend final : public Backend {
   void Zero(void* memory, size_t bytes) override;
   void Copy(void* destination, const void* source, size_t bytes) override;
   void Synchronize() override;
+  size_t FreeBytes() override { return memory_->bytes - memory_->allocated; }
+  std::unique_ptr<HostFeed> OpenFeed(size_t bytes) override;
   void SetStep(const StepValues& values) override;
   void Run(uint64_t key, const std::function<void()>& enqueue) override;
   void ForgetRecorded() override;
@@ -84,17 +106,23 @@ class DeferredBackend final : public Backend {
 
  private:
   using Operation = std::function<void(Backend&)>;
+  class Feed;
 
+  void CheckThere() const;
   void Enqueue(Operation operation);
   void Protect(bool open);
 
   std::unique_ptr<Backend> cpu_;
+  std::shared_ptr<DeferredMemory> memory_;
   std::map<void*, size_t> blocks_;
   std::vector<Operation> queue_;
   std::map<uint64_t, std::vector<Operation>> recorded_;
   std::vector<Operation>* recording_ = nullptr;
   int64_t replays_ = 0;
   size_t uploaded_ = 0;
+  int64_t fed_ = 0;
+  int64_t steps_to_loss_ = 0;
+  bool lost_ = false;
 };
 
 }  // namespace slim::test

@@ -6,6 +6,8 @@
 #include <stdexcept>
 #include <thread>
 
+#include "cpu/cpu_backend.h"
+#include "deferred_backend.h"
 #include "errors.h"
 #include "program/jobs.h"
 #include "small_models.h"
@@ -30,15 +32,17 @@ std::unique_ptr<Model> Make() {
 void TrainForever(Engine& engine, const std::shared_ptr<const Dataset>& data, std::atomic<int64_t>& steps,
                   std::atomic<bool>& ended) {
   engine.Begin();
-  engine.Post([&engine, &steps, &ended, data](Model& model) {
+  engine.Post([&engine, &steps, &ended, data] {
     const RunListener listener{&engine.abort_flag(), {}};
     TrainJob job;
     job.rows = {data, 0, 100, 1};
-    for (bool aborted = false; !aborted; ++job.epoch) {
-      const RunMetrics metrics = Train(model, job, listener);
-      steps += metrics.steps;
-      aborted = metrics.aborted;
-    }
+    engine.Use([&](Model& model) {
+      for (bool aborted = false; !aborted; ++job.epoch) {
+        const RunMetrics metrics = Train(model, job, listener);
+        steps += metrics.steps;
+        aborted = metrics.aborted;
+      }
+    });
     ended = true;
   });
 }
@@ -54,7 +58,7 @@ TEST("work runs on one thread that is not the caller's, in the order of the call
   });
   EXPECT(made_on != std::this_thread::get_id());
   std::vector<int> order;
-  for (int i = 0; i < 100; ++i) engine.Post([&order, i](Model&) { order.push_back(i); });
+  for (int i = 0; i < 100; ++i) engine.Post([&order, i] { order.push_back(i); });
   std::thread::id called_on;
   engine.Call([&](Model& model) {
     called_on = std::this_thread::get_id();
@@ -74,6 +78,74 @@ TEST("what the work throws comes to the caller, and a model that cannot be made 
                   std::runtime_error);
   }
   registry->StopAll();
+}
+
+TEST("once the device is lost every use is refused with the same words, and the model can be let go of") {
+  auto registry = std::make_shared<EngineRegistry>();
+  int used = 0;
+  {
+    Engine engine(registry, Make);
+    const auto use = [&](ErrorCode code, const char* text) {
+      try {
+        engine.Call([&](Model&) {
+          ++used;
+          throw Error(code, text);
+        });
+      } catch (const Error& error) {
+        return std::string(error.what());
+      }
+      return std::string();
+    };
+    EXPECT_EQ(use(ErrorCode::kDevice, "this call alone"), "this call alone");
+    EXPECT_EQ(use(ErrorCode::kDeviceLost, "lost in a step"), "lost in a step");
+    EXPECT_EQ(use(ErrorCode::kDeviceLost, "lost later"), "lost in a step");
+    EXPECT_EQ(use(ErrorCode::kOutOfMemory, "something else"), "lost in a step");
+    EXPECT_EQ(used, 2);
+    engine.Dispose();
+  }
+  Engine other(registry, Make);
+  other.Call([](Model&) {});
+}
+
+TEST("a data set that is gone leaves the device when the engine is told, and a lost device does not mind") {
+  auto registry = std::make_shared<EngineRegistry>();
+  DeferredBackend* device = nullptr;
+  Engine engine(registry, [&] {
+    auto backend = std::make_unique<DeferredBackend>(MakeCpuBackend(1));
+    device = backend.get();
+    auto model = std::make_unique<Model>(SpecBuilder::Floats({4}).Dense(4, 3, Activation::kSoftmax).Build(),
+                                         std::move(backend), 1);
+    model->Compile(TrainingOf(kSparse));
+    return model;
+  });
+  const auto train = [&](const std::shared_ptr<Dataset>& data) {
+    engine.Call([&](Model& model) {
+      TrainJob job;
+      job.rows = {data, 0, 100, 10};
+      Train(model, job, NoListener());
+    });
+  };
+  const auto allocated = [&] {
+    size_t bytes = 0;
+    engine.Call([&](Model&) { bytes = device->allocated(); });
+    return bytes;
+  };
+  auto data = Data();
+  train(data);
+  const size_t with_data = allocated();
+  registry->ReleaseUnusedData();
+  EXPECT_EQ(allocated(), with_data);
+  data.reset();
+  registry->ReleaseUnusedData();
+  EXPECT_EQ(with_data - allocated(), size_t{100 * (4 + 1) * 4});
+
+  data = Data();
+  train(data);
+  device->Lose(1);
+  EXPECT_THROWS(train(data), Error);
+  data.reset();
+  registry->ReleaseUnusedData();
+  EXPECT_THROWS(allocated(), Error);
 }
 
 TEST("abort ends a run, and the engine works on") {

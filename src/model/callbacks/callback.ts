@@ -14,6 +14,11 @@ export interface Training {
   readonly batchSize: number;
   /** The names that `logs` of onEpochEnd will have. */
   readonly metrics: readonly string[];
+  /**
+   * True once training data was found not to fit into the device's memory beside the model: its batches are then sent
+   * one by one, while the device works. This changes no result. False on the CPU.
+   */
+  readonly streamed: boolean;
   /** Ends the run after this epoch, or after these steps where `stepsPerCall` was given. `fit` resolves as usual. */
   stop(): void;
 }

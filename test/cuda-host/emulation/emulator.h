@@ -34,8 +34,9 @@ void Reseed(uint64_t seed);
 /// The count-th allocation of device memory from now on fails (1: the next), and every one after it until 0 is given.
 void FailAllocations(int64_t count);
 
-/// The count-th launch from now on finds the device lost (1: the next): this and every later call fails.
-void LoseDevice(int64_t count);
+/// The count-th launch from now on finds the device lost (1: the next): this and every later call fails, with `error`,
+/// a value of cudaError_t, by default cudaErrorLaunchFailure.
+void LoseDevice(int64_t count, int error = 719);
 
 /// Some of the card's multiprocessors are taken by another process: a grid that must be resident has `count` left.
 /// Occupancy queries do not know of it.

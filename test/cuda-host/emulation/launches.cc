@@ -174,7 +174,7 @@ cudaError_t LaunchKernel(const cudaLaunchConfig_t* configuration, KernelAddress 
   return Answer(Enqueue(configuration->stream, [launch = std::move(checked.launch), kernel, &state]() mutable {
     if (state.lost != cudaSuccess) return;
     if (state.launches_to_loss > 0 && --state.launches_to_loss == 0) {
-      state.lost = cudaErrorLaunchFailure;
+      state.lost = state.loss;
       return;
     }
     ++state.counted.launches;

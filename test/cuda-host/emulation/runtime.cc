@@ -26,6 +26,7 @@ constexpr ErrorText kErrors[] = {
     {cudaErrorInvalidDevice, "cudaErrorInvalidDevice", "invalid device ordinal"},
     {cudaErrorInvalidResourceHandle, "cudaErrorInvalidResourceHandle", "invalid resource handle"},
     {cudaErrorNotReady, "cudaErrorNotReady", "device not ready"},
+    {cudaErrorIllegalAddress, "cudaErrorIllegalAddress", "an illegal memory access was encountered"},
     {cudaErrorLaunchFailure, "cudaErrorLaunchFailure", "unspecified launch failure"},
     {cudaErrorCooperativeLaunchTooLarge, "cudaErrorCooperativeLaunchTooLarge", "too many blocks in cooperative launch"},
     {cudaErrorNotSupported, "cudaErrorNotSupported", "operation not supported"},
@@ -99,9 +100,10 @@ void FailAllocations(int64_t count) {
   TheState().allocations_fail = false;
 }
 
-void LoseDevice(int64_t count) {
+void LoseDevice(int64_t count, int error) {
   const Lock lock(TheState().mutex);
   TheState().launches_to_loss = count;
+  TheState().loss = static_cast<cudaError_t>(error);
 }
 
 void TakeMultiprocessors(int count) {
@@ -263,7 +265,7 @@ cudaError_t cudaMalloc(void** memory, size_t bytes) {
   *memory = nullptr;
   if (state.lost != cudaSuccess) return Answer(state.lost);
   for (const cudaStream_t stream : state.streams) {
-    if (stream->capture != nullptr) return Answer(cudaErrorStreamCaptureUnsupported);
+    if (stream->capture != nullptr && stream->capture->ForbidsCalls()) return Answer(cudaErrorStreamCaptureUnsupported);
   }
   ++state.counted.allocations;
   if (state.allocations_to_failure > 0 && --state.allocations_to_failure == 0) state.allocations_fail = true;

@@ -36,6 +36,7 @@ struct State {
   int64_t allocations_to_failure = 0;
   bool allocations_fail = false;
   int64_t launches_to_loss = 0;
+  cudaError_t loss = cudaErrorLaunchFailure;  // what the device is lost by then
   int taken_multiprocessors = 0;
   Statistics counted;
   std::recursive_mutex mutex;

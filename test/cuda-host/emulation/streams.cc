@@ -11,8 +11,10 @@ namespace {
 
 using Lock = std::lock_guard<std::recursive_mutex>;
 
-bool CanGoOn(const CUstream_st& stream) {
+// Where the device is lost nothing is waited for any more.
+bool CanGoOn(const State& state, const CUstream_st& stream) {
   if (stream.operations.empty()) return false;
+  if (state.lost != cudaSuccess) return true;
   const CUstream_st::Operation& next = stream.operations.front();
   return next.awaited == nullptr || next.awaited->done >= next.recording;
 }
@@ -20,7 +22,7 @@ bool CanGoOn(const CUstream_st& stream) {
 bool RunOneOperation(State& state) {
   std::vector<cudaStream_t> ready;
   for (const cudaStream_t stream : state.streams) {
-    if (CanGoOn(*stream)) ready.push_back(stream);
+    if (CanGoOn(state, *stream)) ready.push_back(stream);
   }
   if (ready.empty()) return false;
   const cudaStream_t stream = ready[state.random.Below(ready.size())];
@@ -237,7 +239,7 @@ cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEve
   return cudaSuccess;
 }
 
-cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode) {
   State& state = TheState();
   const Lock lock(state.mutex);
   const cudaError_t error = emulated::CheckStream(state, stream);
@@ -245,6 +247,8 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
   if (stream->capture != nullptr) return Answer(cudaErrorInvalidValue);
   auto* graph = new CUgraph_st;
   graph->origin = stream;
+  graph->mode = mode;
+  graph->captured_by = std::this_thread::get_id();
   state.graphs.insert(graph);
   stream->capture = graph;
   stream->last.clear();

@@ -5,6 +5,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <thread>
 #include <vector>
 
 #include "emulation/runtime_api.h"
@@ -25,6 +26,14 @@ struct CUgraph_st {
   std::vector<Node> nodes;
   bool invalid = false;
   cudaStream_t origin = nullptr;
+  cudaStreamCaptureMode mode = cudaStreamCaptureModeGlobal;
+  std::thread::id captured_by;
+
+  /// Whether the calling thread may not allocate while this is captured.
+  bool ForbidsCalls() const {
+    return mode == cudaStreamCaptureModeGlobal ||
+           (mode == cudaStreamCaptureModeThreadLocal && captured_by == std::this_thread::get_id());
+  }
 };
 
 struct CUgraphExec_st {

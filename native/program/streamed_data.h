@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "backend.h"
+#include "program/host_memory.h"
+
+namespace slim {
+
+/// What a model keeps from run to run for data sets that the device does not hold: the feed that their batches take,
+/// and the order of their rows, which is wanted on the host.
+class StreamedData {
+ public:
+  explicit StreamedData(Backend& backend) : backend_(backend) {}
+
+  /// A feed for batches of so many bytes, valid until the next call. Throws Error (kOutOfMemory).
+  HostFeed& Feed(size_t bytes);
+
+  /// The rows [first, first + rows) as row_order.h shuffles them. Throws Error (kOutOfMemory).
+  const int32_t* ShuffledOrder(uint64_t seed, uint32_t epoch, int64_t first, int64_t rows);
+
+ private:
+  struct ShuffledRows {
+    uint64_t seed;
+    uint32_t epoch;
+    int64_t first;
+    int64_t rows;
+
+    bool operator==(const ShuffledRows&) const = default;
+  };
+
+  Backend& backend_;
+  HostReservation feed_reservation_;
+  std::unique_ptr<HostFeed> feed_;
+  size_t feed_bytes_ = 0;
+  HostArray<int32_t> order_;
+  std::optional<ShuffledRows> shuffled_;  // what order_ holds
+};
+
+}  // namespace slim
