@@ -2,7 +2,7 @@
  * This package's CUDA device beside PyTorch with cuDNN, in one run on one GPU: `npm run bench:gpu`. What is compared, and
  * how to read the tables, stands in `bench/gpu/README.md`.
  *
- *     node bench/gpu.mjs [--only layer,network,lengths,kernels] [--rounds 15] [--seconds 600] [--python PATH] [--out FOLDER]
+ *     node bench/gpu.mjs [--only NAMES] [--rounds 15] [--seconds 600] [--python PATH] [--out FOLDER]
  *     node bench/gpu.mjs --record FILE
  *
  * Writes `bench/results/<gpu>.json` and the tables of `bench/gpu/README.md`; with --out FOLDER `bench.json` and `bench.md`
@@ -33,6 +33,11 @@ const KERNELS = [
 ];
 
 const NETWORK = { batch: 128, steps: 1000, words: 20_000, classes: 20 };
+/** Sizes of the standard LSTM at which this package's and cuDNN's may differ in which is the faster. */
+const IMPLEMENTATION_SHAPES = [64, 128, 256, 512, 1024].flatMap((units) =>
+  [16, 64, 256].map((batch) => ({ units, inputSize: 128, batch, steps: 100 })),
+);
+
 const VOCABULARY = 20_000;
 const LENGTHS_SHAPE = SHAPES[0];
 const BATCHES = 3;
@@ -43,7 +48,7 @@ const LEAST = 10;
 
 const { values: options } = parseArgs({
   options: {
-    only: { type: 'string', default: 'layer,network,lengths,kernels' },
+    only: { type: 'string', default: 'layer,network,lengths,kernels,implementations' },
     rounds: { type: 'string', default: '15' },
     seconds: { type: 'string', default: '1200' },
     python: { type: 'string', default: 'python3' },
@@ -153,7 +158,18 @@ async function kernels(run, rounds) {
   return { ours };
 }
 
-const SECTIONS = { layer, network, lengths, kernels };
+/** A process for each width, so that one that fails costs no other. */
+async function implementations(run, rounds) {
+  const ours = [];
+  for (const units of new Set(IMPLEMENTATION_SHAPES.map((shape) => shape.units))) {
+    const shapes = IMPLEMENTATION_SHAPES.filter((shape) => shape.units === units);
+    const task = { task: 'implementations', shapes, rounds, warmups: WARMUPS };
+    ours.push(...(await run.ours(`implementations, ${units} units`, task)));
+  }
+  return { ours };
+}
+
+const SECTIONS = { layer, network, lengths, kernels, implementations };
 
 function writers(name) {
   if (options.out !== undefined) {

@@ -160,6 +160,9 @@ struct Cell {
   }
 };
 
+/// Whose recurrence computes a layer: the one that is known to be faster, the device's own, or cuDNN's LSTM.
+enum class Implementation : uint8_t { kAuto, kSlim, kCudnn };
+
 struct RecurrenceShape {
   Cell cell;
   int64_t steps;         // T
@@ -174,6 +177,7 @@ struct RecurrenceShape {
   float recurrent_dropout = 0.0f;  // element (b, block, j) is word (b * 4 + block) * width + j of the stream
   uint32_t input_stream = 0;
   uint32_t recurrent_stream = 0;
+  Implementation implementation = Implementation::kAuto;
 };
 
 struct RecurrenceWeights {
@@ -385,6 +389,10 @@ class Backend {
   virtual void ActivationBackward(Activation activation, int64_t rows, int64_t width, const float* y, const float* dy,
                                   float* dx) = 0;
 
+  /// Throws Error where the shape's implementation cannot serve: kInvalidModel where no device could, kDevice where
+  /// this one cannot. `masked`: a mask may come with the input. Asked before anything else about the shape: a library
+  /// may have to be opened first.
+  virtual void CheckRecurrence(const RecurrenceShape& shape, bool masked) = 0;
   virtual size_t RecurrenceCacheBytes(const RecurrenceShape& shape, int64_t batch, bool embedded) = 0;
   virtual size_t RecurrenceScratchBytes(const RecurrenceShape& shape, int64_t batch, bool embedded, bool training) = 0;
   /// `mask` [B, T] bytes or null: where it is 0 the state is copied from the step before (and so is the output).

@@ -29,7 +29,7 @@ export type { GlobalMaxPooling1d, GlobalMaxPooling1dOptions } from './layers/glo
 export { layers } from './layers/index.js';
 export type { Initializer, InitializerName } from './layers/initializers.js';
 export type { Layer, LayerKind } from './layers/layer.js';
-export type { Lstm, LstmActivation, LstmOptions, RecurrentActivation } from './layers/lstm.js';
+export type { Lstm, LstmActivation, LstmImplementation, LstmOptions, RecurrentActivation } from './layers/lstm.js';
 export type { MaxPooling1d, MaxPooling1dOptions, PoolingPadding } from './layers/max-pooling1d.js';
 export type { SpatialDropout1d } from './layers/spatial-dropout1d.js';
 export type { Callback, EpochProgress, Training } from './model/callbacks/callback.js';

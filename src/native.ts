@@ -74,6 +74,7 @@ export interface NativeLstm {
   readonly recurrentDropout: number;
   readonly returnSequences: boolean;
   readonly goBackwards: boolean;
+  readonly implementation: 'auto' | 'slim' | 'cudnn';
 }
 
 /** One layer of a model, as plain data. `parameters` are in the order named in `native/program/spec.h`. */

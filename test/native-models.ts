@@ -65,6 +65,7 @@ export function lstm(name: string, inputs: number, units: number): NativeLayerSp
     recurrentDropout: 0.1,
     returnSequences: false,
     goBackwards: false,
+    implementation: 'auto',
     parameters: [
       parameter(`${name}/kernel`, [inputs, 4 * units], 'glorotUniform'),
       parameter(`${name}/recurrent_kernel`, [units, 4 * units], 'orthogonal'),

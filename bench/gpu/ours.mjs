@@ -4,6 +4,7 @@
  *
  *     { task: 'layer', shapes, variants, rounds, warmups }              random numbers, all states, gradient of the input
  *     { task: 'lengths', shape, lengths, vocabulary, variants, ... }    tokens, with and without padding that is skipped
+ *     { task: 'implementations', shapes, rounds, warmups }              the standard LSTM by this package, and by cuDNN
  *     { task: 'network', rows, variants, ... }                          training steps of the network of Kent & Salem
  *     { task: 'together', rows, variant, counts, rounds }               several such networks that train at once
  */
@@ -42,6 +43,16 @@ const TASKS = {
     for (const shape of shapes) {
       const setting = { ...shape, device: DEVICE, repeats, warmups, seed: SEED };
       await timed(variants, { ...setting, returnSequences: true, inputGradient: true }, { shape });
+    }
+  },
+
+  async implementations({ shapes, rounds: repeats, warmups }) {
+    for (const shape of shapes) {
+      for (const implementation of ['slim', 'cudnn']) {
+        const setting = { ...shape, device: DEVICE, repeats, warmups, seed: SEED, implementation };
+        const line = { shape, implementation };
+        await timed(['LSTM'], { ...setting, returnSequences: true, inputGradient: true }, line);
+      }
     }
   },
 

@@ -18,7 +18,13 @@ export function gpuTables({ gpu, machine, date, sections, problems = [] }) {
   );
 }
 
-const TABLES = { layer: layerTables, network: networkTables, lengths: lengthTables, kernels: kernelTables };
+const TABLES = {
+  layer: layerTables,
+  network: networkTables,
+  lengths: lengthTables,
+  kernels: kernelTables,
+  implementations: implementationTables,
+};
 
 const sameShape = (shape) => (line) => line.shape?.units === shape.units && line.shape?.steps === shape.steps;
 const microseconds = (milliseconds, steps) => ((1000 * milliseconds) / steps).toFixed(2);
@@ -174,6 +180,39 @@ function kernelTables({ ours }) {
       : [`**Kernels, ${shapeName(shape)}: ms forward + backward**`, markdown(['', ...variants], rows)];
   });
 }
+
+function implementationTables({ ours }) {
+  const pairs = new Map();
+  for (const line of ours) {
+    const key = JSON.stringify([line.shape, line.precision]);
+    pairs.set(key, { ...pairs.get(key), [line.implementation]: line });
+  }
+  const rows = [...pairs.values()].map(({ slim, cudnn }) => {
+    const { shape, precision } = slim ?? cudnn;
+    const name = [shapeName(shape), precision];
+    const problem = [slim, cudnn].find((line) => line?.error !== undefined);
+    if (problem !== undefined) return [...name, problem.error];
+    const [own, theirs] = [slim, cudnn].map((line) => medians(line === undefined ? [] : [line]));
+    return [
+      ...name,
+      ...[own, theirs].flatMap(({ forward, training }) => [three(forward), three(training)]),
+      (theirs.forward / own.forward).toFixed(2),
+      (theirs.training / own.training).toFixed(2),
+    ];
+  });
+  return ['**The standard LSTM, this package’s and cuDNN’s by `implementation`**', markdown(IMPLEMENTATION_HEAD, rows)];
+}
+
+const IMPLEMENTATION_HEAD = [
+  '',
+  'precision',
+  "'slim': forward ms",
+  'forward + backward ms',
+  "'cudnn': forward ms",
+  'forward + backward ms',
+  'times forward',
+  'times forward + backward',
+];
 
 function markdown(head, rows) {
   const text = (cell) => String(cell).replace(/^(NaN|Infinity|-Infinity)$/, '');

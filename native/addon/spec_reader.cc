@@ -112,6 +112,9 @@ LstmSpec ReadLstm(const Napi::Object& from) {
   spec.recurrent_dropout = ReadFloat(from, "recurrentDropout");
   spec.return_sequences = ReadBoolean(from, "returnSequences");
   spec.go_backwards = ReadBoolean(from, "goBackwards");
+  spec.implementation = ReadName<Implementation>(
+      from, "implementation",
+      {{"auto", Implementation::kAuto}, {"slim", Implementation::kSlim}, {"cudnn", Implementation::kCudnn}});
   return spec;
 }
 

@@ -133,6 +133,12 @@ class CpuBackend final : public Backend {
     slim::ActivationBackward(pool_, activation, rows, width, y, dy, dx);
   }
 
+  void CheckRecurrence(const RecurrenceShape& shape, bool) override {
+    if (shape.implementation != Implementation::kCudnn) return;
+    throw Error(ErrorCode::kDevice,
+                "The implementation 'cudnn' needs a CUDA device but the device is the CPU; use device 'cuda', or the "
+                "implementation 'auto', which every device has");
+  }
   size_t RecurrenceCacheBytes(const RecurrenceShape& shape, int64_t batch, bool embedded) override {
     return slim::RecurrenceCacheBytes(shape, batch, embedded);
   }

@@ -11,6 +11,7 @@
 namespace slim::cuda {
 
 class CublasLt;
+class CudnnLstm;
 
 /// What the choice of kernels and of their sizes depends on.
 struct DeviceLimits {
@@ -42,6 +43,8 @@ struct CudaContext {
   uint32_t* tickets = nullptr;
   /// Null where the library is not there.
   CublasLt* cublaslt = nullptr;
+  /// Null before a layer asked for it (DeviceSession::OpenCudnn): to open it takes time and memory.
+  CudnnLstm* cudnn = nullptr;
 
   static constexpr size_t kTickets = 64;
 };

@@ -31,15 +31,7 @@ struct Functions {
   decltype(&cublasLtMatmul) matmul;
 };
 
-struct Opened {
-  Functions functions{};
-  VendorLibraryReport report;
-};
-
-std::string VersionInWords(size_t version) {
-  return std::to_string(version / 10000) + "." + std::to_string(version / 100 % 100) + "." +
-         std::to_string(version % 100);
-}
+using Opened = VendorFunctions<Functions>;
 
 Opened Open() {
   // CUDA 12's serves as well: what is used of it has not changed since.
@@ -61,7 +53,7 @@ Opened Open() {
       library.Bind("cublasLtMatmulPreferenceDestroy", f.preference_destroy) &&
       library.Bind("cublasLtMatmulPreferenceSetAttribute", f.preference_set) &&
       library.Bind("cublasLtMatmulAlgoGetHeuristic", f.heuristic) && library.Bind("cublasLtMatmul", f.matmul);
-  opened.report = {"cuBLASLt", complete ? VersionInWords(f.get_version()) : "", library.path(), library.reason()};
+  opened.report = library.Report(complete ? f.get_version() : 0);
   return opened;
 }
 

@@ -17,6 +17,7 @@
 #include "cuda/optimizer.h"
 #include "cuda/pooling.h"
 #include "cuda/recurrence.h"
+#include "cuda/recurrence_cudnn.h"
 #include "cuda/step_values.h"
 
 namespace slim::cuda {
@@ -143,6 +144,11 @@ class CudaBackend final : public Backend {
     cuda::ActivationBackward(Context(), activation, rows, width, y, dy, dx);
   }
 
+  void CheckRecurrence(const RecurrenceShape& shape, bool masked) override {
+    if (shape.implementation != Implementation::kCudnn) return;
+    CheckCudnnServes(shape, masked);
+    session_.OpenCudnn();
+  }
   size_t RecurrenceCacheBytes(const RecurrenceShape& shape, int64_t batch, bool embedded) override {
     return cuda::RecurrenceCacheBytes(Context(), shape, batch, embedded);
   }

@@ -1,140 +1,65 @@
 #include "cuda/cudnn.h"
 
 #include <cuda_runtime_api.h>
-#include <cudnn.h>
 
+#include <algorithm>
 #include <compare>
+#include <limits>
 #include <map>
+#include <string>
 #include <vector>
 
+#include "cuda/cudnn_functions.h"
 #include "cuda/cudnn_weights.h"
-#include "cuda/dynamic_library.h"
+#include "errors.h"
 
 namespace slim::cuda {
 namespace {
 
-/// The functions of cuDNN that are used, found at run time; their types are those of its headers.
-struct Functions {
-  decltype(&cudnnGetVersion) get_version;
-  decltype(&cudnnGetErrorString) get_error_string;
-  decltype(&cudnnCreate) create;
-  decltype(&cudnnDestroy) destroy;
-  decltype(&cudnnSetStream) set_stream;
-  decltype(&cudnnCreateRNNDescriptor) create_rnn;
-  decltype(&cudnnDestroyRNNDescriptor) destroy_rnn;
-  decltype(&cudnnSetRNNDescriptor_v8) set_rnn;
-  decltype(&cudnnCreateDropoutDescriptor) create_dropout;
-  decltype(&cudnnDestroyDropoutDescriptor) destroy_dropout;
-  decltype(&cudnnSetDropoutDescriptor) set_dropout;
-  decltype(&cudnnCreateRNNDataDescriptor) create_data;
-  decltype(&cudnnDestroyRNNDataDescriptor) destroy_data;
-  decltype(&cudnnSetRNNDataDescriptor) set_data;
-  decltype(&cudnnCreateTensorDescriptor) create_tensor;
-  decltype(&cudnnDestroyTensorDescriptor) destroy_tensor;
-  decltype(&cudnnSetTensorNdDescriptor) set_tensor;
-  decltype(&cudnnGetRNNWeightSpaceSize) weight_space_size;
-  decltype(&cudnnGetRNNTempSpaceSizes) temp_space_sizes;
-  decltype(&cudnnGetRNNWeightParams) weight_params;
-  decltype(&cudnnRNNForward) forward;
-  decltype(&cudnnRNNBackwardData_v8) backward_data;
-  decltype(&cudnnRNNBackwardWeights_v8) backward_weights;
-};
-
-struct Opened {
-  Functions functions{};
-  VendorLibraryReport report;
-};
-
-std::string VersionInWords(size_t version) {
-  return std::to_string(version / 10000) + "." + std::to_string(version / 100 % 100) + "." +
-         std::to_string(version % 100);
-}
-
-Opened Open() {
-  DynamicLibrary library = DynamicLibrary::Open(
-      {"cuDNN", {"libcudnn.so.9"}, "install cuDNN 9 or its Python package (pip install nvidia-cudnn-cu13)"});
-  Opened opened;
-  Functions& f = opened.functions;
-  const bool complete =
-      library.Bind("cudnnGetVersion", f.get_version) && library.Bind("cudnnGetErrorString", f.get_error_string) &&
-      library.Bind("cudnnCreate", f.create) && library.Bind("cudnnDestroy", f.destroy) &&
-      library.Bind("cudnnSetStream", f.set_stream) && library.Bind("cudnnCreateRNNDescriptor", f.create_rnn) &&
-      library.Bind("cudnnDestroyRNNDescriptor", f.destroy_rnn) && library.Bind("cudnnSetRNNDescriptor_v8", f.set_rnn) &&
-      library.Bind("cudnnCreateDropoutDescriptor", f.create_dropout) &&
-      library.Bind("cudnnDestroyDropoutDescriptor", f.destroy_dropout) &&
-      library.Bind("cudnnSetDropoutDescriptor", f.set_dropout) &&
-      library.Bind("cudnnCreateRNNDataDescriptor", f.create_data) &&
-      library.Bind("cudnnDestroyRNNDataDescriptor", f.destroy_data) &&
-      library.Bind("cudnnSetRNNDataDescriptor", f.set_data) &&
-      library.Bind("cudnnCreateTensorDescriptor", f.create_tensor) &&
-      library.Bind("cudnnDestroyTensorDescriptor", f.destroy_tensor) &&
-      library.Bind("cudnnSetTensorNdDescriptor", f.set_tensor) &&
-      library.Bind("cudnnGetRNNWeightSpaceSize", f.weight_space_size) &&
-      library.Bind("cudnnGetRNNTempSpaceSizes", f.temp_space_sizes) &&
-      library.Bind("cudnnGetRNNWeightParams", f.weight_params) && library.Bind("cudnnRNNForward", f.forward) &&
-      library.Bind("cudnnRNNBackwardData_v8", f.backward_data) &&
-      library.Bind("cudnnRNNBackwardWeights_v8", f.backward_weights);
-  opened.report = {"cuDNN", complete ? VersionInWords(f.get_version()) : "", library.path(), library.reason()};
-  return opened;
-}
-
-const Opened& Library() {
-  static const Opened opened = Open();
-  return opened;
-}
-
-const Functions& Dnn() { return Library().functions; }
-
-void Check(cudnnStatus_t status, const char* function) {
-  if (status == CUDNN_STATUS_SUCCESS) return;
-  throw Error(ErrorCode::kDevice, std::string("cuDNN failed in ") + function + ": " + Dnn().get_error_string(status));
-}
+using dnn::Check;
+using dnn::Dnn;
+using dnn::Refused;
 
 void CheckCopy(cudaError_t status) {
   if (status == cudaSuccess) return;
   throw Error(ErrorCode::kDevice, std::string("cuDNN's operands could not be copied: ") + cudaGetErrorString(status));
 }
 
-/// An object of cuDNN's, made and destroyed with its owner by the functions that the members of Functions point to.
-template <class Handle, auto Create, auto Destroy>
-class Owned {
+/// While one lives, calls of this thread that allocate do not break the recording of a step: cuDNN loads and allocates
+/// at the first use of what it chose. They are no part of the record.
+class RecordingLeftAlone {
  public:
-  Owned() { Check((Dnn().*Create)(&handle_), "making its records"); }
-  Owned(const Owned&) = delete;
-  Owned& operator=(const Owned&) = delete;
-  ~Owned() { (Dnn().*Destroy)(handle_); }
-  operator Handle() const { return handle_; }
+  RecordingLeftAlone() { static_cast<void>(cudaThreadExchangeStreamCaptureMode(&mode_)); }
+  ~RecordingLeftAlone() { static_cast<void>(cudaThreadExchangeStreamCaptureMode(&mode_)); }
+  RecordingLeftAlone(const RecordingLeftAlone&) = delete;
+  RecordingLeftAlone& operator=(const RecordingLeftAlone&) = delete;
 
  private:
-  Handle handle_ = nullptr;
+  cudaStreamCaptureMode mode_ = cudaStreamCaptureModeRelaxed;  // the thread's other mode
 };
-
-using DnnHandle = Owned<cudnnHandle_t, &Functions::create, &Functions::destroy>;
-using Dropout = Owned<cudnnDropoutDescriptor_t, &Functions::create_dropout, &Functions::destroy_dropout>;
-using Rnn = Owned<cudnnRNNDescriptor_t, &Functions::create_rnn, &Functions::destroy_rnn>;
-using Rows = Owned<cudnnRNNDataDescriptor_t, &Functions::create_data, &Functions::destroy_data>;
-using Tensor = Owned<cudnnTensorDescriptor_t, &Functions::create_tensor, &Functions::destroy_tensor>;
 
 struct Key {
   int64_t batch, steps, inputs, units;
-  bool bias, training;
+  bool training;
 
   auto operator<=>(const Key&) const = default;
 };
 
 /// A layer as cuDNN is told of it.
 struct Plan {
-  Rnn rnn;
-  Rows x, y;
-  Tensor state;           // h and c of one step
-  Tensor matrix, vector;  // which cudnnGetRNNWeightParams fills
+  dnn::Rnn rnn;
+  dnn::Rows x, y;
+  dnn::Tensor state;           // h and c of one step
+  dnn::Tensor matrix, vector;  // which cudnnGetRNNWeightParams fills
   size_t weight_bytes = 0, work_bytes = 0, reserve_bytes = 0;
-  std::vector<int32_t> lengths;  // of the batch's sequences; a recorded graph copies them whenever it is replayed
 };
 
 constexpr size_t kAlignment = 256;
 
 size_t Aligned(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+
+/// The lengths of sequences on the device: since version 8.9.1 cuDNN takes them from what describes the rows.
+constexpr const int32_t* kLengthsOfRows = nullptr;
 
 /// Hands out parts of a memory one after the other; without a memory it counts.
 class Parts {
@@ -157,39 +82,44 @@ class Parts {
 /// What the backward pass reads again; in inference it lies in the scratch memory.
 struct Kept {
   Kept(const Key& key, const Plan& plan, Parts& parts)
-      : lengths(parts.Take<int32_t>(static_cast<size_t>(key.batch) * sizeof(int32_t))),
-        weights(parts.Take<void>(plan.weight_bytes)),
+      : weights(parts.Take<void>(plan.weight_bytes)),
         reserve(parts.Take<void>(plan.reserve_bytes)),
         y(parts.Take<float>(static_cast<size_t>(key.batch * key.steps * key.units) * sizeof(float))) {}
 
-  int32_t* lengths;  // [B], all of them T: cuDNN before 9 reads them, later versions need not
-  void* weights;     // in cuDNN's order
+  void* weights;  // in cuDNN's order
   void* reserve;
   float* y;  // [B, T, n]
+};
+
+struct ForwardScratch {
+  ForwardScratch(const Key& key, const Plan& plan, void* cache, Parts& parts)
+      : work(parts.Take<void>(plan.work_bytes)), cached(cache), kept(key, plan, cache == nullptr ? parts : cached) {}
+
+  void* work;
+  Parts cached;
+  Kept kept;
 };
 
 struct BackwardScratch {
   BackwardScratch(const Key& key, const Plan& plan, Parts& parts)
       : work(parts.Take<void>(plan.work_bytes)),
         dweights(parts.Take<void>(plan.weight_bytes)),
-        dy(parts.Take<float>(static_cast<size_t>(key.batch * key.steps * key.units) * sizeof(float))),
-        dx(parts.Take<float>(static_cast<size_t>(key.batch * key.steps * key.inputs) * sizeof(float))) {}
+        dy(parts.Take<float>(static_cast<size_t>(key.batch * key.steps * key.units) * sizeof(float))) {}
 
   void* work;
   void* dweights;
   float* dy;  // [B, T, n]
-  float* dx;  // [B, T, m], where the caller wants none
 };
 
 /// The matrix and the bias of a block in cuDNN's weight space: its products of x are 0 to 3, those of h 4 to 7, both in
 /// our order i, f, c, o.
 struct Place {
   float* matrix;  // [n, m] or [n, n]
-  float* bias;    // [n], or null
+  float* bias;    // [n]
 };
 
 Key KeyOf(const RecurrenceShape& shape, int64_t batch, bool training) {
-  return {batch, shape.steps, shape.inputs, shape.units, shape.cell.blocks[kInputGate].bias, training};
+  return {batch, shape.steps, shape.inputs, shape.units, training};
 }
 
 /// The persistent kernels for small layers hold both passes up to 128 units, and the forward pass alone up to 192.
@@ -208,7 +138,7 @@ class CudnnLayers final : public CudnnLstm {
     const Key key = KeyOf(shape, batch, true);
     Parts parts(nullptr);
     const Kept kept(key, PlanOf(key), parts);
-    return parts.used();
+    return Raise(Room(key).cache, parts.used());
   }
 
   size_t ScratchBytes(const RecurrenceShape& shape, int64_t batch, bool training) override {
@@ -218,60 +148,89 @@ class CudnnLayers final : public CudnnLstm {
     if (training) {
       const BackwardScratch scratch(key, plan, parts);
     } else {
-      parts.Take<void>(plan.work_bytes);
-      const Kept kept(key, plan, parts);
+      const ForwardScratch scratch(key, plan, nullptr, parts);
     }
-    return parts.used();
+    return Raise(Room(key).scratch, parts.used());
   }
 
   void Forward(const RecurrenceShape& shape, int64_t batch, const float* x, const RecurrenceWeights& weights,
                const StateOutput& output, void* cache, void* scratch, CUstream_st* stream) override {
+    const RecordingLeftAlone left_alone;
     const bool training = cache != nullptr;
     const Key key = KeyOf(shape, batch, training);
     Plan& plan = PlanOf(key);
     Parts parts(scratch);
-    void* work = parts.Take<void>(plan.work_bytes);
-    Parts cached(cache);
-    const Kept kept(key, plan, training ? cached : parts);
+    const ForwardScratch own(key, plan, cache, parts);
+    const Kept& kept = own.kept;
+    CheckRoom(key, parts, own.cached);
 
     Check(Dnn().set_stream(handle_, stream), "cudnnSetStream");
-    CheckCopy(cudaMemcpyAsync(kept.lengths, plan.lengths.data(), plan.lengths.size() * sizeof(int32_t),
-                              cudaMemcpyHostToDevice, stream));
-    PackWeights(key, plan, weights, kept.weights, stream);
-    Check(Dnn().forward(handle_, plan.rnn, training ? CUDNN_FWD_MODE_TRAINING : CUDNN_FWD_MODE_INFERENCE, kept.lengths,
-                        plan.x, x, plan.y, kept.y, plan.state, nullptr, nullptr, plan.state, nullptr, nullptr,
-                        plan.weight_bytes, kept.weights, plan.work_bytes, work, training ? plan.reserve_bytes : 0,
-                        training ? kept.reserve : nullptr),
-          "cudnnRNNForward");
+    const auto forward = [&] {
+      PackWeights(key, plan, weights, kept.weights, stream);
+      return Dnn().forward(handle_, plan.rnn, training ? CUDNN_FWD_MODE_TRAINING : CUDNN_FWD_MODE_INFERENCE,
+                           kLengthsOfRows, plan.x, x, plan.y, kept.y, plan.state, nullptr, nullptr, plan.state, nullptr,
+                           nullptr, plan.weight_bytes, kept.weights, plan.work_bytes, own.work,
+                           training ? plan.reserve_bytes : 0, training ? kept.reserve : nullptr);
+    };
+    // What cuDNN has no kernel for, it may tell as late as this.
+    if (Refused(forward(), "cudnnRNNForward")) {
+      FallBack(key, plan);
+      Check(forward(), "cudnnRNNForward");
+    }
     CopyStates(shape, batch, kept.y, output, stream);
   }
 
   void Backward(const RecurrenceShape& shape, int64_t batch, const float* x, const RecurrenceWeights&,
                 const StateGradient& doutput, void* cache, const RecurrenceGradients& gradients, float* dx,
                 void* scratch, CUstream_st* stream) override {
+    const RecordingLeftAlone left_alone;
     const Key key = KeyOf(shape, batch, true);
     Plan& plan = PlanOf(key);
     Parts cached(cache);
     const Kept kept(key, plan, cached);
     Parts parts(scratch);
     const BackwardScratch own(key, plan, parts);
+    CheckRoom(key, parts, cached);
 
     Check(Dnn().set_stream(handle_, stream), "cudnnSetStream");
     GatherGradients(shape, batch, doutput, own.dy, stream);
-    Check(Dnn().backward_data(handle_, plan.rnn, kept.lengths, plan.y, kept.y, own.dy, plan.x,
-                              dx == nullptr ? own.dx : dx, plan.state, nullptr, nullptr, nullptr, plan.state, nullptr,
-                              nullptr, nullptr, plan.weight_bytes, kept.weights, plan.work_bytes, own.work,
-                              plan.reserve_bytes, kept.reserve),
+    Check(Dnn().backward_data(handle_, plan.rnn, kLengthsOfRows, plan.y, kept.y, own.dy, plan.x, dx, plan.state,
+                              nullptr, nullptr, nullptr, plan.state, nullptr, nullptr, nullptr, plan.weight_bytes,
+                              kept.weights, plan.work_bytes, own.work, plan.reserve_bytes, kept.reserve),
           "cudnnRNNBackwardData_v8");
+    if (gradients.kernel == nullptr && gradients.recurrent_kernel == nullptr && gradients.bias == nullptr) return;
     CheckCopy(cudaMemsetAsync(own.dweights, 0, plan.weight_bytes, stream));
-    Check(Dnn().backward_weights(handle_, plan.rnn, CUDNN_WGRAD_MODE_ADD, kept.lengths, plan.x, x, plan.state, nullptr,
-                                 plan.y, kept.y, plan.weight_bytes, own.dweights, plan.work_bytes, own.work,
+    Check(Dnn().backward_weights(handle_, plan.rnn, CUDNN_WGRAD_MODE_ADD, kLengthsOfRows, plan.x, x, plan.state,
+                                 nullptr, plan.y, kept.y, plan.weight_bytes, own.dweights, plan.work_bytes, own.work,
                                  plan.reserve_bytes, kept.reserve),
           "cudnnRNNBackwardWeights_v8");
     UnpackGradients(key, plan, own.dweights, gradients, stream);
   }
 
  private:
+  /// Bytes that were asked for on behalf of a layer's largest batch.
+  struct Bytes {
+    size_t cache = 0, scratch = 0;
+  };
+
+  Bytes& Room(Key key) {
+    key.batch = 0;
+    return room_[key];
+  }
+
+  static size_t Raise(size_t& most, size_t bytes) {
+    most = std::max(most, bytes);
+    return bytes;
+  }
+
+  /// A smaller batch gets the memory of the largest, and nowhere does cuDNN promise that it needs no more.
+  void CheckRoom(const Key& key, const Parts& scratch, const Parts& cache) {
+    const Bytes& room = Room(key);
+    if (scratch.used() <= room.scratch && cache.used() <= room.cache) return;
+    throw Error(ErrorCode::kDevice, "cuDNN needs more memory for a batch of " + std::to_string(key.batch) +
+                                        " than for the largest; choose a batch size that divides the rows");
+  }
+
   Plan& PlanOf(const Key& key) {
     const auto found = plans_.find(key);
     if (found != plans_.end()) return found->second;
@@ -286,12 +245,15 @@ class CudnnLayers final : public CudnnLstm {
   }
 
   void Describe(const Key& key, Plan& plan) {
+    if (key.batch > std::numeric_limits<int>::max() / key.units) {
+      throw Error(ErrorCode::kDevice, "cuDNN cannot count the states of a batch of " + std::to_string(key.batch));
+    }
     const auto narrow = [](int64_t size) { return static_cast<int>(size); };
-    plan.lengths.assign(static_cast<size_t>(key.batch), narrow(key.steps));
+    const std::vector<int> lengths(static_cast<size_t>(key.batch), narrow(key.steps));
     float padding = 0.0f;
-    const auto describe_rows = [&](const Rows& rows, int64_t width) {
+    const auto describe_rows = [&](const dnn::Rows& rows, int64_t width) {
       Check(Dnn().set_data(rows, CUDNN_DATA_FLOAT, CUDNN_RNN_DATA_LAYOUT_BATCH_MAJOR_UNPACKED, narrow(key.steps),
-                           narrow(key.batch), narrow(width), plan.lengths.data(), &padding),
+                           narrow(key.batch), narrow(width), lengths.data(), &padding),
             "cudnnSetRNNDataDescriptor");
     };
     describe_rows(plan.x, key.inputs);
@@ -300,24 +262,42 @@ class CudnnLayers final : public CudnnLstm {
     const int strides[] = {dims[1] * dims[2], dims[2], 1};
     Check(Dnn().set_tensor(plan.state, CUDNN_DATA_FLOAT, 3, dims, strides), "cudnnSetTensorNdDescriptor");
 
-    const cudnnRNNAlgo_t wanted = AlgorithmFor(key);
-    if (!Measure(key, plan, wanted) &&
-        (wanted == CUDNN_RNN_ALGO_STANDARD || !Measure(key, plan, CUDNN_RNN_ALGO_STANDARD))) {
+    // Sizes are the larger ones of both, as the one may have to stand in for the other.
+    if (!Measure(key, plan, CUDNN_RNN_ALGO_STANDARD)) {
       throw Error(ErrorCode::kDevice, "cuDNN has no LSTM of " + std::to_string(key.units) + " units for this device");
     }
+    const cudnnRNNAlgo_t wanted = AlgorithmFor(key);
+    if (wanted != CUDNN_RNN_ALGO_STANDARD && !Measure(key, plan, wanted)) FallBack(key, plan);
   }
 
-  /// Sets the algorithm and asks how much memory it needs; false where cuDNN refuses it.
+  /// The layer has two biases, one with each product, as the persistent kernels know no other: ours is the first, and
+  /// the second is zero.
+  cudnnStatus_t Choose(const Key& key, Plan& plan, cudnnRNNAlgo_t algorithm) {
+    return Dnn().set_rnn(plan.rnn, algorithm, CUDNN_LSTM, CUDNN_RNN_DOUBLE_BIAS, CUDNN_UNIDIRECTIONAL,
+                         CUDNN_LINEAR_INPUT, CUDNN_DATA_FLOAT, CUDNN_DATA_FLOAT, math_,
+                         static_cast<int32_t>(key.inputs), static_cast<int32_t>(key.units),
+                         static_cast<int32_t>(key.units), 1, no_dropout_, CUDNN_RNN_PADDED_IO_ENABLED);
+  }
+
+  /// Chooses the algorithm that serves every layer.
+  void FallBack(const Key& key, Plan& plan) {
+    Check(Choose(key, plan, CUDNN_RNN_ALGO_STANDARD), "cudnnSetRNNDescriptor_v8");
+  }
+
+  /// Chooses the algorithm and asks how much memory it needs; false where cuDNN refuses it.
   bool Measure(const Key& key, Plan& plan, cudnnRNNAlgo_t algorithm) {
-    Check(Dnn().set_rnn(plan.rnn, algorithm, CUDNN_LSTM, key.bias ? CUDNN_RNN_SINGLE_INP_BIAS : CUDNN_RNN_NO_BIAS,
-                        CUDNN_UNIDIRECTIONAL, CUDNN_LINEAR_INPUT, CUDNN_DATA_FLOAT, CUDNN_DATA_FLOAT, math_,
-                        static_cast<int32_t>(key.inputs), static_cast<int32_t>(key.units),
-                        static_cast<int32_t>(key.units), 1, no_dropout_, CUDNN_RNN_PADDED_IO_ENABLED),
-          "cudnnSetRNNDescriptor_v8");
     const cudnnForwardMode_t mode = key.training ? CUDNN_FWD_MODE_TRAINING : CUDNN_FWD_MODE_INFERENCE;
-    return Dnn().weight_space_size(handle_, plan.rnn, &plan.weight_bytes) == CUDNN_STATUS_SUCCESS &&
-           Dnn().temp_space_sizes(handle_, plan.rnn, mode, plan.x, &plan.work_bytes, &plan.reserve_bytes) ==
-               CUDNN_STATUS_SUCCESS;
+    size_t weights = 0, work = 0, reserve = 0;
+    if (Refused(Choose(key, plan, algorithm), "cudnnSetRNNDescriptor_v8") ||
+        Refused(Dnn().weight_space_size(handle_, plan.rnn, &weights), "cudnnGetRNNWeightSpaceSize") ||
+        Refused(Dnn().temp_space_sizes(handle_, plan.rnn, mode, plan.x, &work, &reserve),
+                "cudnnGetRNNTempSpaceSizes")) {
+      return false;
+    }
+    Raise(plan.weight_bytes, weights);
+    Raise(plan.work_bytes, work);
+    Raise(plan.reserve_bytes, reserve);
+    return true;
   }
 
   Place PlaceOf(Plan& plan, void* space, int block, bool recurrent) {
@@ -331,12 +311,13 @@ class CudnnLayers final : public CudnnLstm {
 
   void PackWeights(const Key& key, Plan& plan, const RecurrenceWeights& weights, void* space, CUstream_st* stream) {
     const int64_t n = key.units;
+    CheckCopy(cudaMemsetAsync(space, 0, plan.weight_bytes, stream));
     for (int block = 0; block < kBlocks; ++block) {
       const Place input = PlaceOf(plan, space, block, false);
       const Place recurrent = PlaceOf(plan, space, block, true);
       CopyTransposed(weights.kernel + block * n, kBlocks * n, key.inputs, n, input.matrix, key.inputs, stream);
       CopyTransposed(weights.recurrent_kernel + block * n, kBlocks * n, n, n, recurrent.matrix, n, stream);
-      if (key.bias) Copy(input.bias, weights.bias + block * n, n, stream);
+      if (weights.bias != nullptr) Copy(input.bias, weights.bias + block * n, n, stream);
     }
   }
 
@@ -390,17 +371,18 @@ class CudnnLayers final : public CudnnLstm {
   }
 
   cudnnMathType_t math_;
-  DnnHandle handle_;
-  Dropout no_dropout_;
+  dnn::DnnHandle handle_;
+  dnn::Dropout no_dropout_;
   std::map<Key, Plan> plans_;
+  std::map<Key, Bytes> room_;  // by a batch of 0
 };
 
 }  // namespace
 
-VendorLibraryReport CudnnLibrary() { return Library().report; }
+VendorLibraryReport CudnnLibrary() { return dnn::Library().report; }
 
 std::unique_ptr<CudnnLstm> CudnnLstm::Make(Precision precision) {
-  if (!Library().report.reason.empty()) return nullptr;
+  if (!dnn::Library().report.reason.empty()) return nullptr;
   return std::make_unique<CudnnLayers>(precision);
 }
 

@@ -24,8 +24,7 @@ std::string WhyNotCudnn(const RecurrenceShape& shape, bool masked) {
     return "cuDNN's LSTM has the activations tanh and sigmoid alone";
   }
   if (shape.input_dropout > 0 || shape.recurrent_dropout > 0) return "cuDNN's LSTM has no dropout within the layer";
-  if (shape.reverse) return "cuDNN's LSTM walks forward alone";
-  if (masked) return "cuDNN's LSTM takes no mask from the device";
+  if (masked) return "cuDNN's LSTM takes no mask: it wants the lengths of the sequences before a step is recorded";
   if (shape.steps > kMost || shape.inputs > kMost || shape.units > kMost) return "cuDNN's sizes are 32 bits wide";
   return "";
 }

@@ -70,11 +70,22 @@ DeviceSession::~DeviceSession() { Release(); }
 void DeviceSession::Release() noexcept {
   static_cast<void>(cudaSetDevice(context_.device.ordinal));
   if (context_.stream != nullptr) static_cast<void>(cudaStreamSynchronize(context_.stream));
+  cudnn_.reset();
   cublaslt_.reset();
   FreeDeviceMemory(context_.workspace);
   FreeDeviceMemory(context_.tickets);
   FreeDeviceMemory(step_values_);
   if (context_.stream != nullptr) static_cast<void>(cudaStreamDestroy(context_.stream));
+}
+
+void DeviceSession::OpenCudnn() {
+  if (cudnn_ != nullptr) return;
+  Enter();
+  cudnn_ = CudnnLstm::Make(context_.precision);
+  if (cudnn_ == nullptr) {
+    throw Error(ErrorCode::kDevice, "The implementation 'cudnn' cannot be used: " + CudnnLibrary().reason);
+  }
+  context_.cudnn = cudnn_.get();
 }
 
 void DeviceSession::Enter() const {

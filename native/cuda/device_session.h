@@ -4,6 +4,7 @@
 
 #include "cuda/context.h"
 #include "cuda/cublaslt.h"
+#include "cuda/cudnn.h"
 
 namespace slim::cuda {
 
@@ -19,6 +20,9 @@ class DeviceSession {
   const CudaContext& context() const { return context_; }
   StepValues* step_values() const { return step_values_; }
 
+  /// Sees to it that the context has cuDNN. Throws Error (kDevice) where it is not there or does not start.
+  void OpenCudnn();
+
   /// Makes the device the calling thread's: before any other use by a thread.
   void Enter() const;
 
@@ -28,6 +32,7 @@ class DeviceSession {
   CudaContext context_;
   StepValues* step_values_ = nullptr;
   std::unique_ptr<CublasLt> cublaslt_;
+  std::unique_ptr<CudnnLstm> cudnn_;
 };
 
 }  // namespace slim::cuda

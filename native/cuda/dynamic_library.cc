@@ -76,6 +76,11 @@ std::string PathOf(void* handle) {
   return dlinfo(handle, RTLD_DI_LINKMAP, &map) == 0 && map != nullptr ? map->l_name : "";
 }
 
+std::string VersionInWords(size_t version) {
+  return std::to_string(version / 10000) + "." + std::to_string(version / 100 % 100) + "." +
+         std::to_string(version % 100);
+}
+
 std::string Joined(const std::vector<std::string>& words) {
   std::string text;
   for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
@@ -100,6 +105,8 @@ void* OpenIn(const std::vector<std::string>& folders, const std::vector<std::str
 
 DynamicLibrary DynamicLibrary::Open(const VendorLibrary& library) {
   DynamicLibrary opened;
+  opened.name_ = library.name;
+  opened.remedy_ = library.remedy;
   std::vector<std::string> refusals;
   const std::vector<std::string> named = NamedFolders();
   std::vector<std::string> usual;
@@ -122,6 +129,18 @@ DynamicLibrary DynamicLibrary::Open(const VendorLibrary& library) {
                    Joined(looked) + (refusals.empty() ? "" : " (" + Joined(refusals) + ")") + "; " + library.remedy +
                    ", or name its folder in " + kFoldersVariable;
   return opened;
+}
+
+bool DynamicLibrary::Accompanied(const char* file) {
+  if (handle_ == nullptr) return false;
+  const std::string beside = path_.substr(0, path_.rfind('/') + 1) + file;
+  if (access(beside.c_str(), F_OK) == 0 || OpenFile(file) != nullptr) return true;
+  reason_ = path_ + " was found without " + file + ", which it needs; " + remedy_;
+  return false;
+}
+
+VendorLibraryReport DynamicLibrary::Report(size_t version) const {
+  return {name_, version == 0 ? "" : VersionInWords(version), path_, reason_};
 }
 
 void* DynamicLibrary::Find(const char* symbol) {

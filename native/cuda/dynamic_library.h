@@ -1,7 +1,10 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
+
+#include "cuda/library.h"
 
 /// Libraries of NVIDIA's that are found when the program runs, never linked: the device does without them, slower.
 namespace slim::cuda {
@@ -34,12 +37,30 @@ class DynamicLibrary {
     return function != nullptr;
   }
 
+  /// Whether another file is there that the library opens by itself, in its own folder or on the loader's path; where
+  /// it is not, reason() says so. To call a library without such a file may end the process.
+  bool Accompanied(const char* file);
+
+  /// What is told of it to people. `version` as cuBLASLt and cuDNN count since 9: 10000 * major + 100 * minor + patch;
+  /// 0 where it is not known.
+  VendorLibraryReport Report(size_t version) const;
+
  private:
   void* Find(const char* symbol);
 
+  std::string name_;
+  std::string remedy_;
   void* handle_ = nullptr;
   std::string path_;
   std::string reason_;
+};
+
+/// A library's functions, whose pointers are members of `Functions`, and what is told of it; opened once in the life of
+/// the process. The functions are there where the report has no reason.
+template <class Functions>
+struct VendorFunctions {
+  Functions functions{};
+  VendorLibraryReport report;
 };
 
 }  // namespace slim::cuda

@@ -3,6 +3,7 @@
 #include "cuda/context.h"
 #include "cuda/recurrence.h"
 #include "cuda/recurrence_choice.h"
+#include "cuda/recurrence_cudnn.h"
 #include "cuda/recurrence_dropout.h"
 #include "cuda/recurrence_gradients.h"
 #include "cuda/recurrence_graph.h"
@@ -120,12 +121,14 @@ void WalkBackward(const CudaContext& context, const RecurrencePlan& plan, const 
 
 }  // namespace
 
-size_t RecurrenceCacheBytes(const CudaContext&, const RecurrenceShape& shape, int64_t batch, bool embedded) {
+size_t RecurrenceCacheBytes(const CudaContext& context, const RecurrenceShape& shape, int64_t batch, bool embedded) {
+  if (TakesCudnn(shape)) return CudnnCacheBytes(context, shape, batch);
   return RecurrenceCache(RecurrencePlan(shape, batch, embedded, true), nullptr).bytes;
 }
 
-size_t RecurrenceScratchBytes(const CudaContext&, const RecurrenceShape& shape, int64_t batch, bool embedded,
+size_t RecurrenceScratchBytes(const CudaContext& context, const RecurrenceShape& shape, int64_t batch, bool embedded,
                               bool training) {
+  if (TakesCudnn(shape)) return CudnnScratchBytes(context, shape, batch, embedded, training);
   size_t bytes = ForwardScratch(RecurrencePlan(shape, batch, embedded, false), nullptr).placement.bytes();
   if (training) {
     const RecurrencePlan plan(shape, batch, embedded, true);
@@ -138,6 +141,9 @@ size_t RecurrenceScratchBytes(const CudaContext&, const RecurrenceShape& shape, 
 void RecurrenceForward(const CudaContext& context, const RecurrenceShape& shape, int64_t batch,
                        const SequenceInput& input, const uint8_t* mask, const RecurrenceWeights& weights,
                        const StateOutput& output, void* cache_memory, void* scratch_memory) {
+  if (TakesCudnn(shape)) {
+    return CudnnForward(context, shape, batch, input, weights, output, cache_memory, scratch_memory);
+  }
   const RecurrencePlan plan(shape, batch, input.x == nullptr, cache_memory != nullptr);
   const ForwardScratch scratch(plan, scratch_memory);
   const RecurrenceCache cache(plan, cache_memory);
@@ -163,6 +169,10 @@ void RecurrenceBackward(const CudaContext& context, const RecurrenceShape& shape
                         const SequenceInput& input, const uint8_t* mask, const RecurrenceWeights& weights,
                         const StateGradient& doutput, void* cache_memory, const RecurrenceGradients& gradients,
                         const SequenceGradient& dinput, void* scratch_memory) {
+  if (TakesCudnn(shape)) {
+    return CudnnBackward(context, shape, batch, input, weights, doutput, cache_memory, gradients, dinput,
+                         scratch_memory);
+  }
   const RecurrencePlan plan(shape, batch, input.x == nullptr, true);
   const BackwardScratch scratch(plan, scratch_memory);
   const RecurrenceCache cache(plan, cache_memory);

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "cuda/context.h"
+#include "cuda/cudnn.h"
 #include "cuda/recurrence_choice.h"
 #include "cuda/recurrence_scan.h"
 #include "errors.h"
@@ -95,6 +96,12 @@ RecurrenceChoice ChooseKernel(const CudaContext& context, const RecurrencePlan& 
       named == nullptr || *named == 0 ? ChooseBest(context, plan, pass) : ChooseNamed(context, plan, pass, named);
   TellOnce(InWords(plan, pass) + InWords(choice));
   return choice;
+}
+
+bool TakesCudnn(const RecurrenceShape& shape) { return shape.implementation == Implementation::kCudnn; }
+
+void TellCudnn(const RecurrencePlan& plan, Pass pass) {
+  TellOnce(InWords(plan, pass) + "cuDNN " + CudnnLibrary().version);
 }
 
 void TellFallback(const RecurrencePlan& plan, Pass pass, const char* reason) {

@@ -21,6 +21,15 @@ struct RecurrenceChoice {
 /// Throws Error (kInvalidArgument) where the environment names a kernel that there is not, or that does not serve.
 RecurrenceChoice ChooseKernel(const CudaContext& context, const RecurrencePlan& plan, Pass pass);
 
+/// Whether cuDNN computes the layer, in both passes. By its name, as CheckRecurrence has seen to it that it can. Of its
+/// own accord the device never takes it: that rests on measurements (bench/gpu times both, side by side), and none has
+/// shown cuDNN to be the faster one. Where some do, this is the place for the sizes and devices they hold for; the
+/// answer must be the same for all batches of a layer and with and without a mask, as memory is planned by it.
+bool TakesCudnn(const RecurrenceShape& shape);
+
+/// Tells, as a choice is told, that cuDNN serves the pass.
+void TellCudnn(const RecurrencePlan& plan, Pass pass);
+
 /// Tells, as a choice is told, that the teams of a grid were not resident after all.
 void TellFallback(const RecurrencePlan& plan, Pass pass, const char* reason);
 

@@ -77,7 +77,9 @@ class Pass {
 /// A model that is timed: its weights, and its passes over each batch.
 class TimedModel {
  public:
-  TimedModel(Backend& backend, const ModelSpec& spec) : backend_(backend), program_(Program::Compile(spec)) {}
+  TimedModel(Backend& backend, const ModelSpec& spec) : backend_(backend), program_(Program::Compile(spec)) {
+    program_.CheckDevice(backend);
+  }
 
   const Program& program() const { return program_; }
 

@@ -38,7 +38,7 @@ struct Timings {
 
 /// Times the models on the device. Each pass works on a batch and a gradient of the output that the one before it did
 /// not touch, and is waited for before the clock is read. Of the listener's metrics `steps` counts the turns of all
-/// models, `warmups` included. Throws Error (kInvalidModel, kInvalidArgument, kOutOfMemory).
+/// models, `warmups` included. Throws Error (kInvalidModel, kInvalidArgument, kDevice, kOutOfMemory).
 Timings TimeLayers(Backend& backend, const TimingJob& job, const RunListener& listener);
 
 }  // namespace slim

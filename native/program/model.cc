@@ -42,6 +42,7 @@ constexpr size_t kMostKnownSteps = 64;
 
 Model::Model(ModelSpec spec, std::unique_ptr<Backend> backend, uint64_t seed)
     : program_(Program::Compile(std::move(spec))), backend_(std::move(backend)), seed_(seed), resident_(*backend_) {
+  program_.CheckDevice(*backend_);
   const ParameterLayout& layout = program_.layout();
   parameters_ = DeviceArray(*backend_, FloatBytes(layout.floats()), "the weights");
   sums_ = DeviceArray(*backend_, sizeof(MetricSums), "the metrics");

@@ -20,7 +20,7 @@ namespace slim {
 class Model {
  public:
   /// Compiles the specification and initialises the weights: array number k of the specification from stream
-  /// kInitializerStream + k. Throws Error (kInvalidModel, kOutOfMemory).
+  /// kInitializerStream + k. Throws Error (kInvalidModel, kDevice, kOutOfMemory).
   Model(ModelSpec spec, std::unique_ptr<Backend> backend, uint64_t seed);
   ~Model();
 

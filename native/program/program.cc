@@ -77,6 +77,12 @@ Program Program::Compile(ModelSpec spec) {
   return program;
 }
 
+void Program::CheckDevice(Backend& backend) const {
+  ChainSetting training;
+  training.dropout = training.backward = true;
+  for (const std::unique_ptr<Node>& node : MakeChain(spec_, layout_, training).nodes) node->CheckDevice(backend);
+}
+
 void Program::CheckTraining(const TrainingSpec& training) const {
   CheckRule(training.optimizer);
   const bool categorical =

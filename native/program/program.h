@@ -22,6 +22,9 @@ class Program {
   /// Token ids must be below this; 0 where the input is float32.
   int64_t vocabulary() const { return vocabulary_; }
 
+  /// Checks that the device can compute every layer as it asks to be; throws Error (kInvalidModel, kDevice).
+  void CheckDevice(Backend& backend) const;
+
   /// Checks that the training fits the outputs; throws Error (kInvalidModel, kInvalidArgument).
   void CheckTraining(const TrainingSpec& training) const;
 

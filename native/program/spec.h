@@ -100,6 +100,7 @@ struct LstmSpec {  // parameters: kernel, recurrent_kernel, recurrent_diagonal, 
   float recurrent_dropout = 0.0f;
   bool return_sequences = false;
   bool go_backwards = false;
+  Implementation implementation = Implementation::kAuto;
 };
 
 struct BidirectionalSpec {  // parameters: those of `forward` named <layer>/forward/..., then of `backward`

@@ -39,6 +39,12 @@ export type LstmActivation = 'tanh' | 'linear' | 'sigmoid' | 'relu' | 'softmax';
 
 export type RecurrentActivation = 'sigmoid' | 'hardSigmoid';
 
+/**
+ * Whose LSTM computes the layer: `'slim'` is this package's, which every device has; `'cudnn'` is NVIDIA's, which CUDA
+ * devices have for the standard LSTM; `'auto'` is this package's, unless NVIDIA's was measured to be the faster one.
+ */
+export type LstmImplementation = 'auto' | 'slim' | 'cudnn';
+
 export interface LstmOptions {
   /** Width n of the state. */
   readonly units: number;
@@ -79,6 +85,12 @@ export interface LstmOptions {
   readonly returnSequences?: boolean;
   /** True: reads the sequence from its end. Default false. */
   readonly goBackwards?: boolean;
+  /**
+   * Default `'auto'`. `'cudnn'` wants a CUDA device with cuDNN, the variant `'LSTM'` (with or without all of its biases)
+   * with its usual activations, no dropout within the layer, and input without a mask; a model of anything else is
+   * refused when it is made. It does not promise the same bits each time.
+   */
+  readonly implementation?: LstmImplementation;
   /** Default true. */
   readonly trainable?: boolean;
   readonly name?: string;
@@ -100,6 +112,7 @@ export interface LstmConfig {
   readonly biasInitializer: Initializer;
   readonly returnSequences: boolean;
   readonly goBackwards: boolean;
+  readonly implementation: LstmImplementation;
   readonly trainable: boolean;
 }
 
@@ -140,6 +153,7 @@ export class Lstm extends Layer<LstmConfig> {
         'biasInitializer',
         'returnSequences',
         'goBackwards',
+        'implementation',
         'trainable',
         'name',
       ],
@@ -147,7 +161,7 @@ export class Lstm extends Layer<LstmConfig> {
     );
     const { activation = 'tanh', recurrentActivation = 'sigmoid', dropout = 0, recurrentDropout = 0 } = given;
     const { useBias = true, kernelInitializer = 'glorotUniform', biasInitializer = 'zeros' } = given;
-    const { returnSequences = false, goBackwards = false, trainable = true } = given;
+    const { returnSequences = false, goBackwards = false, implementation = 'auto', trainable = true } = given;
     const row = resolveVariant(given.variant ?? 'LSTM');
     const variant = given.constants === undefined ? row : withConstants(row, given.constants);
     const compatibility = choice(given.compatibility ?? 'keras', 'compatibility', compatibilities);
@@ -168,6 +182,7 @@ export class Lstm extends Layer<LstmConfig> {
       biasInitializer: checkedInitializer(biasInitializer, 'biasInitializer'),
       returnSequences: boolean(returnSequences, 'returnSequences'),
       goBackwards: boolean(goBackwards, 'goBackwards'),
+      implementation: choice(implementation, 'implementation', ['auto', 'slim', 'cudnn']),
       trainable: boolean(trainable, 'trainable'),
     });
     this.variant = this.config.useBias ? variant : withoutBias(variant);
@@ -190,8 +205,8 @@ export class Lstm extends Layer<LstmConfig> {
   /** The recurrence under `prefix`, which is the layer's name, and the direction's where there are two. */
   buildDirection(prefix: string, input: Features, goBackwards: boolean = this.config.goBackwards): BuiltDirection {
     const [steps, inputSize] = sequenceShape(input, prefix);
-    const { units, activation, recurrentActivation, dropout, recurrentDropout, returnSequences, trainable } =
-      this.config;
+    const { units, activation, recurrentActivation, dropout, recurrentDropout } = this.config;
+    const { returnSequences, implementation, trainable } = this.config;
     const { inputMacs, recurrentMacs } = cost(this.variant, { inputSize, units });
     const parameters = weightShapes(this.variant, inputSize, units).map(({ name: array, shape }) => ({
       name: `${prefix}/${array}`,
@@ -214,6 +229,7 @@ export class Lstm extends Layer<LstmConfig> {
         recurrentDropout,
         returnSequences,
         goBackwards,
+        implementation,
       },
       parameters: checkedParameters(parameters),
       presets: this.#forgetBiasPreset(prefix),

@@ -6,6 +6,7 @@ import { checkedDevice } from '../devices.js';
 import { InvalidArgumentError, InvalidDataError } from '../errors.js';
 import { expectation } from '../expectation.js';
 import { layers } from '../layers/index.js';
+import type { LstmImplementation } from '../layers/lstm.js';
 import { type Architecture, arrange, nativeSpec } from '../model/architecture.js';
 import { loadDataset } from '../model/dataset.js';
 import { randomSeed } from '../model/seed.js';
@@ -55,6 +56,8 @@ export interface LayerTimingSetting {
   readonly returnSequences?: boolean;
   /** True: two directions, side by side. Default false. */
   readonly bidirectional?: boolean;
+  /** Of the layer. Default `'auto'`. */
+  readonly implementation?: LstmImplementation;
   /** Without them the layer reads random numbers. */
   readonly tokens?: TimedTokens;
   /** Of weights, numbers and dropout. Default: a random one. */
@@ -96,6 +99,7 @@ const settingNames = [
   'recurrentDropout',
   'returnSequences',
   'bidirectional',
+  'implementation',
   'tokens',
   'seed',
   'signal',
@@ -172,12 +176,14 @@ export async function timeLayers(
 /** The layer, behind an embedding where there are tokens. */
 function architectureOf(variant: Variant, setting: LayerTimingSetting): Architecture {
   const { steps, inputSize, units, dropout = 0, recurrentDropout = 0, returnSequences = false, tokens } = setting;
+  const { implementation = 'auto' } = setting;
   const layer = layers.lstm({
     units,
     variant,
     dropout,
     recurrentDropout,
     returnSequences,
+    implementation,
     // What the weights are does not matter, and to draw large orthogonal matrices takes longer than to time them.
     recurrentInitializer: 'glorotUniform',
   });

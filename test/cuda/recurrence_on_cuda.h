@@ -44,6 +44,7 @@ class DeviceProblem {
                 bench.Put(data.bias)};
     h_ = bench.Put(std::vector<float>(rows_ * stride_, kUntouched));
     const RecurrenceShape& shape = problem.shape;
+    bench->CheckRecurrence(shape, problem.masked);
     if (problem.training) {
       cache_ = bench.Scratch(bench->RecurrenceCacheBytes(shape, problem.batch, problem.embedded));
     }

@@ -5,24 +5,37 @@
 
 #include <cmath>
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
 #include <vector>
 
 namespace {
 
 constexpr int kGates = 4;  // i, f, c~, o: products of x are numbered 0 to 3, those of h 4 to 7
+// What it has persistent kernels for; the first it tells when it is asked for them, the second when it is to run them.
+constexpr int32_t kMostPersistentUnits = 32;
+constexpr int64_t kLeastPersistentSteps = 2;
 
 struct Rnn {
   int64_t inputs = 0;
   int64_t units = 0;
-  bool bias = false;
+  bool tf32 = false;
+  bool persistent = false;
 
+  /// What the forward products see of a number.
+  double Operand(float value) const {
+    uint32_t bits;
+    std::memcpy(&bits, &value, sizeof(bits));
+    if (tf32) bits = (bits + 0x1000u) & ~0x1FFFu;
+    std::memcpy(&value, &bits, sizeof(bits));
+    return value;
+  }
   int64_t MatrixFloats(int id) const { return units * (id < kGates ? inputs : units); }
   int64_t MatrixAt(int id) const {
     return id < kGates ? id * MatrixFloats(0) : kGates * MatrixFloats(0) + (id - kGates) * MatrixFloats(kGates);
   }
   int64_t BiasAt(int id) const { return MatrixAt(2 * kGates) + id * units; }
-  int64_t Floats() const { return BiasAt(bias ? kGates : 0); }
+  int64_t Floats() const { return BiasAt(2 * kGates); }
 };
 
 struct Rows {
@@ -58,7 +71,9 @@ cudnnStatus_t Destroy(Handle handle) {
 extern "C" {
 
 size_t cudnnGetVersion() { return 90102; }
+size_t cudnnGetCudartVersion() { return 13000; }
 const char* cudnnGetErrorString(cudnnStatus_t) { return "a failure"; }
+void cudnnGetLastErrorString(char* message, size_t size) { std::snprintf(message, size, "a cause"); }
 cudnnStatus_t cudnnCreate(cudnnHandle_t* handle) { return Create<cudnnHandle_t, int>(handle); }
 cudnnStatus_t cudnnDestroy(cudnnHandle_t handle) { return Destroy<int>(handle); }
 cudnnStatus_t cudnnSetStream(cudnnHandle_t, cudaStream_t) { return CUDNN_STATUS_SUCCESS; }
@@ -85,16 +100,17 @@ cudnnStatus_t cudnnSetTensorNdDescriptor(cudnnTensorDescriptor_t, cudnnDataType_
   return dimensions == 3 ? CUDNN_STATUS_SUCCESS : CUDNN_STATUS_BAD_PARAM;
 }
 
-cudnnStatus_t cudnnSetRNNDescriptor_v8(cudnnRNNDescriptor_t rnn, cudnnRNNAlgo_t, cudnnRNNMode_t mode,
+cudnnStatus_t cudnnSetRNNDescriptor_v8(cudnnRNNDescriptor_t rnn, cudnnRNNAlgo_t algorithm, cudnnRNNMode_t mode,
                                        cudnnRNNBiasMode_t bias, cudnnDirectionMode_t direction,
                                        cudnnRNNInputMode_t input, cudnnDataType_t type, cudnnDataType_t precision,
-                                       cudnnMathType_t, int32_t inputs, int32_t units, int32_t projection,
+                                       cudnnMathType_t math, int32_t inputs, int32_t units, int32_t projection,
                                        int32_t layers, cudnnDropoutDescriptor_t, uint32_t) {
   const bool served = mode == CUDNN_LSTM && direction == CUDNN_UNIDIRECTIONAL && input == CUDNN_LINEAR_INPUT &&
                       type == CUDNN_DATA_FLOAT && precision == CUDNN_DATA_FLOAT && projection == units && layers == 1 &&
-                      (bias == CUDNN_RNN_SINGLE_INP_BIAS || bias == CUDNN_RNN_NO_BIAS);
+                      bias == CUDNN_RNN_DOUBLE_BIAS &&
+                      (algorithm == CUDNN_RNN_ALGO_STANDARD || units <= kMostPersistentUnits);
   if (!served) return CUDNN_STATUS_NOT_SUPPORTED;
-  Of(rnn) = {inputs, units, bias == CUDNN_RNN_SINGLE_INP_BIAS};
+  Of(rnn) = {inputs, units, math != CUDNN_FMA_MATH, algorithm != CUDNN_RNN_ALGO_STANDARD};
   return CUDNN_STATUS_SUCCESS;
 }
 
@@ -128,34 +144,34 @@ cudnnStatus_t cudnnGetRNNWeightParams(cudnnHandle_t, cudnnRNNDescriptor_t handle
   if (layer != 0 || id < 0 || id >= 2 * kGates) return CUDNN_STATUS_BAD_PARAM;
   auto* begin = const_cast<float*>(static_cast<const float*>(space));
   *matrix = begin + rnn.MatrixAt(id);
-  *bias = rnn.bias && id < kGates ? begin + rnn.BiasAt(id) : nullptr;
+  *bias = begin + rnn.BiasAt(id);
   return CUDNN_STATUS_SUCCESS;
 }
 
-cudnnStatus_t cudnnRNNForward(cudnnHandle_t, cudnnRNNDescriptor_t handle, cudnnForwardMode_t mode,
-                              const int32_t lengths[], cudnnRNNDataDescriptor_t x_rows, const void* x_data,
-                              cudnnRNNDataDescriptor_t, void* y_data, cudnnTensorDescriptor_t, const void* h_first,
-                              void*, cudnnTensorDescriptor_t, const void* c_first, void*, size_t, const void* space,
-                              size_t, void* work, size_t, void* reserve) {
+cudnnStatus_t cudnnRNNForward(cudnnHandle_t, cudnnRNNDescriptor_t handle, cudnnForwardMode_t mode, const int32_t[],
+                              cudnnRNNDataDescriptor_t x_rows, const void* x_data, cudnnRNNDataDescriptor_t,
+                              void* y_data, cudnnTensorDescriptor_t, const void* h_first, void*,
+                              cudnnTensorDescriptor_t, const void* c_first, void*, size_t, const void* space, size_t,
+                              void* work, size_t, void* reserve) {
   const Rnn& rnn = Of(handle);
   const Rows& rows = Of(x_rows);
   if (h_first != nullptr || c_first != nullptr || rows.width != rnn.inputs) return CUDNN_STATUS_BAD_PARAM;
+  if (rnn.persistent && rows.steps < kLeastPersistentSteps) return CUDNN_STATUS_NOT_SUPPORTED_LAYOUT;
   const auto* weights = static_cast<const float*>(space);
   void* kept = mode == CUDNN_FWD_MODE_TRAINING ? reserve : work;
   const int64_t n = rnn.units;
   for (int64_t b = 0; b < rows.batch; ++b) {
-    if (lengths[b] != rows.steps) return CUDNN_STATUS_BAD_PARAM;
     for (int64_t t = 0; t < rows.steps; ++t) {
       const float* x = static_cast<const float*>(x_data) + (b * rows.steps + t) * rnn.inputs;
       float* y = static_cast<float*>(y_data) + (b * rows.steps + t) * n;
       float* gates = Kept(kept, rnn, rows, b, t);
       for (int gate = 0; gate < kGates; ++gate) {
         for (int64_t j = 0; j < n; ++j) {
-          double sum = rnn.bias ? weights[rnn.BiasAt(gate) + j] : 0;
+          double sum = double{weights[rnn.BiasAt(gate) + j]} + weights[rnn.BiasAt(gate + kGates) + j];
           const float* w = weights + rnn.MatrixAt(gate) + j * rnn.inputs;
           const float* u = weights + rnn.MatrixAt(gate + kGates) + j * n;
-          for (int64_t k = 0; k < rnn.inputs; ++k) sum += double{w[k]} * x[k];
-          for (int64_t k = 0; t > 0 && k < n; ++k) sum += double{u[k]} * y[k - n];
+          for (int64_t k = 0; k < rnn.inputs; ++k) sum += rnn.Operand(w[k]) * rnn.Operand(x[k]);
+          for (int64_t k = 0; t > 0 && k < n; ++k) sum += rnn.Operand(u[k]) * rnn.Operand(y[k - n]);
           gates[gate * n + j] = static_cast<float>(gate == 2 ? std::tanh(sum) : Sigmoid(sum));
         }
       }
@@ -238,7 +254,7 @@ cudnnStatus_t cudnnRNNBackwardWeights_v8(cudnnHandle_t, cudnnRNNDescriptor_t han
           float* du = dweights + rnn.MatrixAt(gate + kGates) + j * n;
           for (int64_t k = 0; k < rnn.inputs; ++k) dw[k] += da[gate * n + j] * x[k];
           for (int64_t k = 0; t > 0 && k < n; ++k) du[k] += da[gate * n + j] * h[k];
-          if (rnn.bias) dweights[rnn.BiasAt(gate) + j] += da[gate * n + j];
+          for (const int id : {gate, gate + kGates}) dweights[rnn.BiasAt(id) + j] += da[gate * n + j];
         }
       }
     }

@@ -228,4 +228,12 @@ describe('names and arrays', () => {
       expect(spec.backward.goBackwards).toBe(!goBackwards);
     }
   });
+
+  test('both directions have the implementation that the layer asks for', () => {
+    for (const implementation of ['auto', 'slim', 'cudnn'] as const) {
+      const layer = layers.lstm({ units: 2, implementation });
+      const [placed] = arrange([layers.bidirectional(layer)], [4, 3]).layers;
+      expect(placed?.built.spec).toMatchObject({ forward: { implementation }, backward: { implementation } });
+    }
+  });
 });

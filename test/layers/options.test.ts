@@ -46,6 +46,8 @@ describe('options of layers that cannot be', () => {
     ['dropout', undefined, /for rate but received undefined/],
     ['spatialDropout1d', { rate: 2 }, /for rate but received 2/],
     ['lstm', { units: 4, variant: 'LSTM7a' }, /variant but received "LSTM7a".*did you mean LSTM/],
+    ['lstm', { units: 4, implementation: 'cuDNN' }, /^Expected one of auto, slim, cudnn for implementation/],
+    ['lstm', { units: 4, implementation: null }, /for implementation but received null/],
     ['lstm', { units: 4, activation: 'hardSigmoid' }, /^Expected one of tanh, linear, sigmoid, relu, softmax/],
     ['lstm', { units: 4, recurrentActivation: 'hard_sigmoid' }, /did you mean hardSigmoid\?/],
     ['lstm', { units: 4, dropout: 1 }, /for dropout but received 1/],
@@ -97,6 +99,7 @@ describe('what a layer holds', () => {
       biasInitializer: 'zeros',
       returnSequences: false,
       goBackwards: false,
+      implementation: 'auto',
       trainable: true,
     });
     expect(layers.maxPooling1d().config).toEqual({ poolSize: 2, strides: 2, padding: 'valid' });

@@ -95,6 +95,20 @@ TEST("a file that is no library is told with the loader's words") {
   EXPECT(OpenVendor().reason().find("invalid ELF header") != std::string::npos);
 }
 
+TEST("a library that lacks a file of its own is told with its name") {
+  const Folder folder(".");
+  const Variable set("SLIM_LSTM_CUDA_LIBRARIES", folder.path());
+  DynamicLibrary library = OpenVendor();
+  std::ofstream(folder.path() + "/libslim_lstm_part.so.13") << "a part";
+  EXPECT_EQ(library.Accompanied("libslim_lstm_part.so.13"), true);
+  EXPECT_EQ(library.Accompanied("libc.so.6"), true);
+  EXPECT_EQ(library.reason(), "");
+  EXPECT_EQ(library.Accompanied("libslim_lstm_other.so.13"), false);
+  EXPECT_EQ(library.reason(), folder.path() +
+                                  "/libslim_lstm_vendor.so.13 was found without "
+                                  "libslim_lstm_other.so.13, which it needs; buy it");
+}
+
 TEST("a library that lacks a function is told with its name") {
   const Folder folder(".");
   const Variable set("SLIM_LSTM_CUDA_LIBRARIES", folder.path());
@@ -129,7 +143,7 @@ TEST("cuDNN is asked for the standard layer alone") {
   EXPECT(!cuda::WhyNotCudnn(other, false).empty());
   other = standard;
   other.reverse = true;
-  EXPECT(!cuda::WhyNotCudnn(other, false).empty());
+  EXPECT_EQ(cuda::WhyNotCudnn(other, false), "");
   other = standard;
   for (BlockTerms& block : other.cell.blocks) block.bias = false;
   EXPECT_EQ(cuda::WhyNotCudnn(other, false), "");

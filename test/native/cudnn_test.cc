@@ -1,20 +1,23 @@
 // What the CUDA device asks of cuDNN is the standard recurrence: cuDNN is stood in for by its documentation in plain
 // loops (test/fake-cuda/fake_cudnn.cc), device memory by the host's, and the CPU device is the oracle. Compiled where
-// cuDNN's headers are.
+// the headers of cuDNN and cuBLASLt are.
 
-#if defined(SLIM_LSTM_FAKE_CUDNN_LIBRARY)
+#if defined(SLIM_LSTM_FAKE_CUDNN_LIBRARY) && defined(SLIM_LSTM_FAKE_CUBLASLT_LIBRARY)
 
 #include "cuda/cudnn.h"
 
 #include <cuda_runtime_api.h>
 
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <utility>
 
 #include "arrays.h"
 #include "cpu/cpu_backend.h"
 #include "cuda/cudnn_weights.h"
+#include "errors.h"
 #include "small_models.h"
 #include "test.h"
 
@@ -33,6 +36,11 @@ cudaError_t cudaMemcpy2DAsync(void* to, size_t to_pitch, const void* from, size_
 }
 cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t) {
   std::memset(to, value, bytes);
+  return cudaSuccess;
+}
+cudaError_t cudaThreadExchangeStreamCaptureMode(cudaStreamCaptureMode* mode) {
+  static cudaStreamCaptureMode of_thread = cudaStreamCaptureModeGlobal;
+  std::swap(of_thread, *mode);
   return cudaSuccess;
 }
 const char* cudaGetErrorString(cudaError_t) { return "a failure"; }
@@ -59,10 +67,11 @@ using cuda::CudnnLstm;
 constexpr int64_t kBatch = 3, kSteps = 5, kInputs = 4, kUnits = 6;
 
 // cuDNN is looked for once in a process, so every test begins with this.
-std::unique_ptr<CudnnLstm> Open() {
-  const std::filesystem::path library = SLIM_LSTM_FAKE_CUDNN_LIBRARY;
-  setenv("SLIM_LSTM_CUDA_LIBRARIES", library.parent_path().c_str(), 1);
-  auto opened = CudnnLstm::Make(Precision::kFloat32);
+std::unique_ptr<CudnnLstm> Open(Precision precision = Precision::kFloat32) {
+  const std::filesystem::path library = SLIM_LSTM_FAKE_CUDNN_LIBRARY, products = SLIM_LSTM_FAKE_CUBLASLT_LIBRARY;
+  const std::string folders = library.parent_path().string() + ":" + products.parent_path().string();
+  setenv("SLIM_LSTM_CUDA_LIBRARIES", folders.c_str(), 1);
+  auto opened = CudnnLstm::Make(precision);
   unsetenv("SLIM_LSTM_CUDA_LIBRARIES");
   return opened;
 }
@@ -93,7 +102,10 @@ struct Problem {
   FloatArray bias = RandomFloats(4 * kUnits, 4);
   FloatArray doutput;
 
-  RecurrenceWeights Weights() const { return {kernel.data(), recurrent_kernel.data(), nullptr, bias.data()}; }
+  RecurrenceWeights Weights() const {
+    const bool has_bias = shape.cell.BiasBlocks() > 0;
+    return {kernel.data(), recurrent_kernel.data(), nullptr, has_bias ? bias.data() : nullptr};
+  }
 };
 
 struct Results {
@@ -127,8 +139,7 @@ Results ByCpu(const Problem& problem) {
   return results;
 }
 
-Results ByCudnn(CudnnLstm& cudnn, const Problem& problem, bool wants_dx) {
-  Results results(problem);
+void RunCudnn(CudnnLstm& cudnn, const Problem& problem, const RecurrenceGradients& wanted, Results& results) {
   Scratch cache(cudnn.CacheBytes(problem.shape, kBatch));
   Scratch scratch(cudnn.ScratchBytes(problem.shape, kBatch, true));
   cudnn.Forward(problem.shape, kBatch, problem.x.data(), problem.Weights(), {results.h.data(), problem.stride},
@@ -136,8 +147,12 @@ Results ByCudnn(CudnnLstm& cudnn, const Problem& problem, bool wants_dx) {
   // Free between two operations.
   std::memset(scratch.get(), 0xff, cudnn.ScratchBytes(problem.shape, kBatch, true));
   cudnn.Backward(problem.shape, kBatch, problem.x.data(), problem.Weights(), {problem.doutput.data(), problem.stride},
-                 cache.get(), results.Gradients(problem.shape.cell.blocks[0].bias),
-                 wants_dx ? results.dx.data() : nullptr, scratch.get(), nullptr);
+                 cache.get(), wanted, results.dx.data(), scratch.get(), nullptr);
+}
+
+Results ByCudnn(CudnnLstm& cudnn, const Problem& problem) {
+  Results results(problem);
+  RunCudnn(cudnn, problem, results.Gradients(problem.shape.cell.blocks[0].bias), results);
   return results;
 }
 
@@ -149,7 +164,7 @@ TEST("cuDNN's layer gives the CPU's states and gradients") {
       const Problem problem(return_sequences, bias);
       REQUIRE(cuda::WhyNotCudnn(problem.shape, false).empty());
       const Results expected = ByCpu(problem);
-      const Results actual = ByCudnn(*cudnn, problem, true);
+      const Results actual = ByCudnn(*cudnn, problem);
       EXPECT_NEAR(RelativeError(actual.h, expected.h), 0, 1e-5);
       EXPECT_NEAR(RelativeError(actual.dkernel, expected.dkernel), 0, 1e-5);
       EXPECT_NEAR(RelativeError(actual.drecurrent, expected.drecurrent), 0, 1e-5);
@@ -159,11 +174,69 @@ TEST("cuDNN's layer gives the CPU's states and gradients") {
   }
 }
 
-TEST("the gradient of the input may be unwanted") {
+TEST("a layer that is too wide for the persistent kernels is left to the others") {
+  const auto cudnn = Open();
+  REQUIRE(cudnn != nullptr);
+  RecurrenceShape shape = Shape(true, true);
+  shape.units = 40;
+  EXPECT(cudnn->CacheBytes(shape, kBatch) > 0);
+  EXPECT(cudnn->ScratchBytes(shape, kBatch, false) > 0);
+}
+
+TEST("a layer that cuDNN's persistent kernels turn out not to serve is computed by the others") {
+  const auto cudnn = Open();
+  REQUIRE(cudnn != nullptr);
+  Problem problem(false, true);
+  problem.shape.steps = 1;
+  const Results expected = ByCpu(problem), actual = ByCudnn(*cudnn, problem);
+  EXPECT_NEAR(RelativeError(actual.h, expected.h), 0, 1e-5);
+  EXPECT_NEAR(RelativeError(actual.dkernel, expected.dkernel), 0, 1e-5);
+}
+
+TEST("products are in the device's precision") {
+  const Problem problem(true, true);
+  const Results expected = ByCpu(problem);
+  for (const Precision precision : {Precision::kTf32, Precision::kBfloat16}) {
+    const auto cudnn = Open(precision);
+    REQUIRE(cudnn != nullptr);
+    const double error = RelativeError(ByCudnn(*cudnn, problem).h, expected.h);
+    EXPECT(error > 1e-5 && error < 2e-3);
+  }
+}
+
+TEST("gradients of frozen weights are left out") {
   const auto cudnn = Open();
   REQUIRE(cudnn != nullptr);
   const Problem problem(true, true);
-  EXPECT_NEAR(RelativeError(ByCudnn(*cudnn, problem, false).dkernel, ByCpu(problem).dkernel), 0, 1e-5);
+  const Results expected = ByCpu(problem);
+  Results results(problem);
+  for (const bool kernel_alone : {true, false}) {
+    const RecurrenceGradients wanted{kernel_alone ? results.dkernel.data() : nullptr, nullptr, nullptr, nullptr};
+    RunCudnn(*cudnn, problem, wanted, results);
+    EXPECT_NEAR(RelativeError(results.dx, expected.dx), 0, 1e-5);
+    EXPECT_NEAR(RelativeError(results.dkernel, expected.dkernel), 0, 1e-5);
+    EXPECT(std::isnan(results.drecurrent[0]) && std::isnan(results.dbias[0]));
+    results.dx = Unwritten(kBatch * kSteps * kInputs);
+  }
+}
+
+TEST("a smaller batch than the largest needs no memory of its own; one that would is refused") {
+  const auto cudnn = Open();
+  REQUIRE(cudnn != nullptr);
+  const Problem problem(true, true);
+  const Results expected = ByCpu(problem);
+  Results results(problem);
+  Scratch scratch(cudnn->ScratchBytes(problem.shape, kBatch, false));
+  const auto run = [&](int64_t batch) {
+    cudnn->Forward(problem.shape, batch, problem.x.data(), problem.Weights(), {results.h.data(), problem.stride},
+                   nullptr, scratch.get(), nullptr);
+  };
+  run(kBatch - 1);
+  const auto smaller = static_cast<ptrdiff_t>((kBatch - 1) * kSteps * problem.stride);
+  EXPECT_NEAR(RelativeError(FloatArray(results.h.begin(), results.h.begin() + smaller),
+                            std::vector<double>(expected.h.begin(), expected.h.begin() + smaller)),
+              0, 1e-5);
+  EXPECT_THROWS(run(kBatch + 1), Error);
 }
 
 TEST("inference keeps nothing and gives the states of training") {
@@ -181,6 +254,7 @@ TEST("cuDNN reports its version and its file") {
   REQUIRE(Open() != nullptr);
   EXPECT_EQ(cuda::CudnnLibrary().version, "9.1.2");
   EXPECT_EQ(cuda::CudnnLibrary().path, SLIM_LSTM_FAKE_CUDNN_LIBRARY);
+  EXPECT_EQ(cuda::CudnnLibrary().reason, "");
 }
 
 }  // namespace

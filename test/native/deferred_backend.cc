@@ -275,6 +275,10 @@ void DeferredBackend::ActivationBackward(Activation activation, int64_t rows, in
   Enqueue([=](Backend& cpu) { cpu.ActivationBackward(activation, rows, width, y, dy, dx); });
 }
 
+void DeferredBackend::CheckRecurrence(const RecurrenceShape& shape, bool masked) {
+  cpu_->CheckRecurrence(shape, masked);
+}
+
 size_t DeferredBackend::RecurrenceCacheBytes(const RecurrenceShape& shape, int64_t batch, bool embedded) {
   return cpu_->RecurrenceCacheBytes(shape, batch, embedded);
 }

@@ -88,6 +88,7 @@ class DeferredBackend final : public Backend {
   void ActivationForward(Activation activation, int64_t rows, int64_t width, const float* x, float* y) override;
   void ActivationBackward(Activation activation, int64_t rows, int64_t width, const float* y, const float* dy,
                           float* dx) override;
+  void CheckRecurrence(const RecurrenceShape& shape, bool masked) override;
   size_t RecurrenceCacheBytes(const RecurrenceShape& shape, int64_t batch, bool embedded) override;
   size_t RecurrenceScratchBytes(const RecurrenceShape& shape, int64_t batch, bool embedded, bool training) override;
   void RecurrenceForward(const RecurrenceShape& shape, int64_t batch, const SequenceInput& input, const uint8_t* mask,

@@ -27,7 +27,7 @@ void CheckPair(const std::string& layer, const BidirectionalSpec& spec) {
 
 BidirectionalNode::BidirectionalNode(const LayerContext& layer, const BidirectionalSpec& spec, const Signature& input,
                                      const NodeSetting& setting)
-    : Node(input, setting), merge_(spec.merge), units_(spec.forward.units) {
+    : Node(input, setting), name_(layer.spec.name), merge_(spec.merge), units_(spec.forward.units) {
   ExpectSequence(layer, "bidirectional", input);
   CheckLstm(layer, spec.forward, input, setting);
   CheckLstm(layer, spec.backward, input, setting);
@@ -53,6 +53,11 @@ BidirectionalNode::BidirectionalNode(const LayerContext& layer, const Bidirectio
   const int64_t width = merge_ == Merge::kConcat ? 2 * units_ : units_;
   output_ = {false, {width}, false};
   if (spec.forward.return_sequences) output_ = {false, {input.shape[0], width}, input.masked};
+}
+
+void BidirectionalNode::CheckDevice(Backend& backend) const {
+  forward_.CheckDevice(backend, name_);
+  backward_.CheckDevice(backend, name_);
 }
 
 int64_t BidirectionalNode::WalkElements() const { return output_.Elements() / (merge_ == Merge::kConcat ? 2 : 1); }

@@ -13,6 +13,7 @@ class BidirectionalNode final : public Node {
   BidirectionalNode(const LayerContext& layer, const BidirectionalSpec& spec, const Signature& input,
                     const NodeSetting& setting);
 
+  void CheckDevice(Backend& backend) const override;
   Value PlanForward(Backend& backend, MemoryPlan& plan, int time, const Value& x) override;
   BufferId PlanBackward(Backend& backend, MemoryPlan& plan, int time, BufferId dy) override;
   void Bind(const Addresses& addresses) override;
@@ -23,6 +24,7 @@ class BidirectionalNode final : public Node {
   /// Elements of one walk's output for each sample.
   int64_t WalkElements() const;
 
+  std::string name_;
   Merge merge_;
   int64_t units_;
   Recurrence forward_, backward_;

@@ -5,7 +5,7 @@
 namespace slim {
 
 LstmNode::LstmNode(const LayerContext& layer, const LstmSpec& spec, const Signature& input, const NodeSetting& setting)
-    : Node(input, setting), units_(spec.units) {
+    : Node(input, setting), name_(layer.spec.name), units_(spec.units) {
   ExpectSequence(layer, "lstm", input);
   CheckLstm(layer, spec, input, setting);
   const std::vector<ParameterRef> arrays = CheckArrays(layer, ArraysOf(spec, input.shape[1], ""));
@@ -18,6 +18,8 @@ LstmNode::LstmNode(const LayerContext& layer, const LstmSpec& spec, const Signat
   output_ = {false, {units_}, false};
   if (spec.return_sequences) output_ = {false, {input.shape[0], units_}, input.masked};
 }
+
+void LstmNode::CheckDevice(Backend& backend) const { recurrence_.CheckDevice(backend, name_); }
 
 Value LstmNode::PlanForward(Backend& backend, MemoryPlan& plan, int time, const Value& x) {
   source_.PlanForward(plan, time, x);

@@ -11,6 +11,7 @@ class LstmNode final : public Node {
  public:
   LstmNode(const LayerContext& layer, const LstmSpec& spec, const Signature& input, const NodeSetting& setting);
 
+  void CheckDevice(Backend& backend) const override;
   Value PlanForward(Backend& backend, MemoryPlan& plan, int time, const Value& x) override;
   BufferId PlanBackward(Backend& backend, MemoryPlan& plan, int time, BufferId dy) override;
   void Bind(const Addresses& addresses) override;
@@ -18,6 +19,7 @@ class LstmNode final : public Node {
   void Backward(Backend& backend, int64_t batch) override;
 
  private:
+  std::string name_;
   int64_t units_;
   Recurrence recurrence_;
   SequenceSource source_;

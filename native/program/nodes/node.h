@@ -13,7 +13,8 @@
 /// A layer of a model in one execution.
 ///
 /// A node is made from its layer's specification and the signature of what comes in; its constructor checks both and
-/// infers what goes out, and needs no device. Then the execution walks the nodes: PlanForward in order, PlanBackward
+/// infers what goes out, and needs no device. CheckDevice asks the device once, when a model is made of them. Then the
+/// execution walks the nodes: PlanForward in order, PlanBackward
 /// from the last, which tell the plan what memory is alive when; Bind gives the addresses; Forward and Backward enqueue
 /// the device's operations and nothing else.
 namespace slim {
@@ -94,6 +95,9 @@ class Node {
 
   const Signature& input() const { return input_; }
   const Signature& output() const { return output_; }
+
+  /// Throws Error (kInvalidModel, kDevice), naming the layer, where the device cannot compute it as it asks to be.
+  virtual void CheckDevice(Backend&) const {}
 
   /// Adds the forward pass at `time` to the plan: what it writes, and how long it needs what it reads.
   virtual Value PlanForward(Backend& backend, MemoryPlan& plan, int time, const Value& x) = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "errors.h"
 #include "program/nodes/dropout.h"
 #include "program/sizes.h"
 
@@ -57,7 +58,7 @@ void CheckLstm(const LayerContext& layer, const LstmSpec& spec, const Signature&
 
 Recurrence::Recurrence(const LstmSpec& spec, const Signature& input, const NodeSetting& setting,
                        const WalkSetting& walk, const ParameterRef* arrays)
-    : setting_(setting) {
+    : setting_(setting), masked_(input.masked) {
   shape_.cell = spec.cell;
   shape_.steps = input.shape[0];
   shape_.inputs = input.shape[1];
@@ -69,10 +70,19 @@ Recurrence::Recurrence(const LstmSpec& spec, const Signature& input, const NodeS
   shape_.recurrent_dropout = setting.dropout ? spec.recurrent_dropout : 0.0f;
   shape_.input_stream = walk.input_stream;
   shape_.recurrent_stream = walk.recurrent_stream;
+  shape_.implementation = spec.implementation;
   if (spec.cell.InputBlocks() > 0) kernel_ = *arrays++;
   if (spec.cell.FullBlocks() > 0) recurrent_kernel_ = *arrays++;
   if (spec.cell.DiagonalBlocks() > 0) recurrent_diagonal_ = *arrays++;
   if (spec.cell.BiasBlocks() > 0) bias_ = *arrays++;
+}
+
+void Recurrence::CheckDevice(Backend& backend, const std::string& layer) const {
+  try {
+    backend.CheckRecurrence(shape_, masked_);
+  } catch (const Error& error) {
+    throw Error(error.code(), std::string(error.what()) + " (layer " + layer + ")");
+  }
 }
 
 void Recurrence::PlanForward(Backend& backend, MemoryPlan& plan, int time, bool embedded, BufferId mask) {

@@ -27,6 +27,8 @@ class Recurrence {
   Recurrence(const LstmSpec& spec, const Signature& input, const NodeSetting& setting, const WalkSetting& walk,
              const ParameterRef* arrays);
 
+  /// See Node; `layer` is its name.
+  void CheckDevice(Backend& backend, const std::string& layer) const;
   void PlanForward(Backend& backend, MemoryPlan& plan, int time, bool embedded, BufferId mask);
   void PlanBackward(Backend& backend, MemoryPlan& plan, int time);
   void Bind(const Addresses& addresses);
@@ -39,6 +41,7 @@ class Recurrence {
   RecurrenceShape shape_;
   NodeSetting setting_;
   ParameterRef kernel_, recurrent_kernel_, recurrent_diagonal_, bias_;
+  bool masked_ = false;
   bool embedded_ = false;
 
   BufferId mask_id_ = kNoBuffer, cache_id_ = kNoBuffer, scratch_id_ = kNoBuffer, backward_scratch_id_ = kNoBuffer;
