@@ -143,7 +143,9 @@ std::string WhyNotThisDevice(const DeviceReport& device, const std::string& arch
                                   [&](const Architecture& a) { return Serves(a, device.major, device.minor); });
   if (served) return "";
   return device.name + " has compute capability " + capability + " and the CUDA library was built for " +
-         architectures + " alone; build it for this device with npm run build:cuda";
+         architectures +
+         " alone; build it for this device: in a checkout with npm run build:cuda, in a project that has "
+         "slim-lstm installed with node node_modules/slim-lstm/scripts/build-from-source.mjs --cuda";
 }
 
 }  // namespace slim::cuda

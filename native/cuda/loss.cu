@@ -106,6 +106,7 @@ __global__ void __launch_bounds__(kThreads)
   __threadfence();
   *ticket = 0;
   MetricSums total = *operands.sums;
+#pragma unroll 1
   for (unsigned int block = 0; block < gridDim.x; ++block) {
     const MetricSums part{__ldcg(&parts[block].loss), __ldcg(&parts[block].samples), __ldcg(&parts[block].correct),
                           __ldcg(&parts[block].in_top_k)};

@@ -6,7 +6,7 @@
 #include "cuda/warp_sums.h"
 
 /// The loss, gradient and metrics of one sample, by all lanes of a warp together: lanes take outputs in turn, and every
-/// lane gets every sum.
+/// lane gets every sum. Loops are not unrolled: few outputs are more than a warp's lanes, and there are many loops.
 namespace slim::cuda {
 
 // Keras' epsilon: probabilities are clipped to [kEpsilon, 1 - kEpsilon].
@@ -34,6 +34,7 @@ struct DenseTarget {
 template <class Function>
 __device__ inline double SumOverOutputs(const LossSample& sample, const Function& function) {
   double sum = 0;
+#pragma unroll 1
   for (int64_t i = sample.lane; i < sample.count; i += 32) sum += function(i);
   return WarpSum(sum);
 }
@@ -42,6 +43,7 @@ __device__ inline double SumOverOutputs(const LossSample& sample, const Function
 __device__ inline int64_t IndexOfLargest(const float* values, int64_t count, int lane) {
   float best = values[0];
   int64_t at = 0;
+#pragma unroll 1
   for (int64_t i = lane; i < count; i += 32) {
     if (values[i] > best) best = values[i], at = i;
   }
@@ -57,6 +59,7 @@ __device__ inline int64_t IndexOfLargest(const float* values, int64_t count, int
 template <class Target>
 __device__ inline double SoftmaxCrossentropy(const LossSample& sample, const Target& target) {
   float largest = sample.outputs[0];
+#pragma unroll 1
   for (int64_t i = sample.lane; i < sample.count; i += 32) largest = fmaxf(largest, sample.outputs[i]);
   largest = WarpMaximum(largest);
   const double sum = SumOverOutputs(sample, [&](int64_t i) -> double { return expf(sample.outputs[i] - largest); });
@@ -67,6 +70,7 @@ __device__ inline double SoftmaxCrossentropy(const LossSample& sample, const Tar
   });
   if (sample.gradient != nullptr) {
     const float scale = static_cast<float>(total / sum);
+#pragma unroll 1
     for (int64_t i = sample.lane; i < sample.count; i += 32) {
       sample.gradient[i] = (expf(sample.outputs[i] - largest) * scale - target.At(i)) * sample.factor;
     }
@@ -93,6 +97,7 @@ __device__ inline double ProbabilityCrossentropy(const LossSample& sample, const
     return IsClipped(sample.outputs[i] * scale) ? 0.0 : -static_cast<double>(target.At(i));
   });
   if (sample.gradient == nullptr) return loss;
+#pragma unroll 1
   for (int64_t i = sample.lane; i < sample.count; i += 32) {
     const float p = sample.outputs[i] * scale;
     const float own = IsClipped(p) ? 0.0f : -target.At(i) / p;

@@ -1,3 +1,5 @@
+#include <type_traits>
+
 #include "cuda/launch.h"
 #include "cuda/optimizer.h"
 #include "cuda/ptx.h"
@@ -123,7 +125,7 @@ __global__ void __launch_bounds__(kThreads)
     factors->learning_rate = values.learning_rate;
     factors->gradient_scale = squares == nullptr ? 1.0f : GlobalScale(rule.global_clip_norm, *squares);
     factors->kept = rule.weight_decay > 0 ? 1.0f - rule.weight_decay * values.learning_rate : 1.0f;
-    factors->adam_rate = AdamRate(rule, values);
+    if constexpr (std::is_same_v<Rule, Adam>) factors->adam_rate = AdamRate(rule, values);
   }
   __syncthreads();
   const UpdateFactors f = *factors;

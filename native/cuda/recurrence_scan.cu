@@ -292,18 +292,16 @@ bool ScanServes(const RecurrencePlan& plan) {
 }
 
 void ScanForward(const CudaContext& context, const RecurrencePlan& plan, const ScanForwardOperands& operands) {
-  const bool usual = IsTanhAndSigmoid(plan.cell);
-  const auto kernel = ReadsCandidateAlone(plan.cell)
-                          ? (usual ? ScanForwardKernel<TanhAndSigmoid, 1> : ScanForwardKernel<AnyActivations, 1>)
-                          : (usual ? ScanForwardKernel<TanhAndSigmoid, 4> : ScanForwardKernel<AnyActivations, 4>);
+  const auto kernel = !IsTanhAndSigmoid(plan.cell)     ? ScanForwardKernel<AnyActivations, 4>
+                      : ReadsCandidateAlone(plan.cell) ? ScanForwardKernel<TanhAndSigmoid, 1>
+                                                       : ScanForwardKernel<TanhAndSigmoid, 4>;
   LaunchScan(context, plan, kernel, operands);
 }
 
 void ScanBackward(const CudaContext& context, const RecurrencePlan& plan, const ScanBackwardOperands& operands) {
-  const bool usual = IsTanhAndSigmoid(plan.cell);
-  const auto kernel = ReadsCandidateAlone(plan.cell)
-                          ? (usual ? ScanBackwardKernel<TanhAndSigmoid, 1> : ScanBackwardKernel<AnyActivations, 1>)
-                          : (usual ? ScanBackwardKernel<TanhAndSigmoid, 4> : ScanBackwardKernel<AnyActivations, 4>);
+  const auto kernel = !IsTanhAndSigmoid(plan.cell)     ? ScanBackwardKernel<AnyActivations, 4>
+                      : ReadsCandidateAlone(plan.cell) ? ScanBackwardKernel<TanhAndSigmoid, 1>
+                                                       : ScanBackwardKernel<TanhAndSigmoid, 4>;
   LaunchScan(context, plan, kernel, operands);
 }
 

@@ -29,6 +29,7 @@ __device__ float ReduceBlock(float value, float* parts) {
   if (threadIdx.x % 32 == 0) parts[threadIdx.x / 32] = value;
   __syncthreads();
   float all = Reduction::kNone;
+#pragma unroll 1
   for (int warp = 0; warp < kWarps; ++warp) all = reduce(all, parts[warp]);
   return all;
 }
@@ -41,8 +42,10 @@ struct RowSoftmax {
 
 __device__ RowSoftmax SoftmaxOf(const float* row, int64_t units, float* parts) {
   RowSoftmax softmax{-INFINITY, 0.0f};
+#pragma unroll 1
   for (int64_t j = threadIdx.x; j < units; j += kThreads) softmax.largest = fmaxf(softmax.largest, row[j]);
   softmax.largest = ReduceBlock<Largest>(softmax.largest, parts);
+#pragma unroll 1
   for (int64_t j = threadIdx.x; j < units; j += kThreads) softmax.sum += expf(row[j] - softmax.largest);
   softmax.sum = ReduceBlock<Sum>(softmax.sum, parts);
   return softmax;
@@ -66,8 +69,10 @@ __global__ void __launch_bounds__(kThreads) SoftmaxForwardKernel(GraphForwardOpe
       const Unit unit = LoadUnit(cell, activations, operands.weights, b, j);
       return ValuesOf(cell, activations, unit, TurnSums(operands, turn, b, position, j), operands.h[b * units + j]);
     };
+#pragma unroll 1
     for (int64_t j = threadIdx.x; j < units; j += kThreads) candidate[j] = values_of(j)[kCandidate];
     const RowSoftmax candidates = SoftmaxOf(candidate, units, parts);
+#pragma unroll 1
     for (int64_t j = threadIdx.x; j < units; j += kThreads) {
       BlockValues<float> values = values_of(j);
       values[kCandidate] = cell.constant[kCandidate] ? cell.value[kCandidate] : candidates(values[kCandidate]);
@@ -76,6 +81,7 @@ __global__ void __launch_bounds__(kThreads) SoftmaxForwardKernel(GraphForwardOpe
       state[j] = NextState(values, operands.c[b * units + j]);
     }
     const RowSoftmax states = SoftmaxOf(state, units, parts);
+#pragma unroll 1
     for (int64_t j = threadIdx.x; j < units; j += kThreads) {
       BlockValues<float> values = values_of(j);
       values[kCandidate] = candidate[j];
@@ -83,6 +89,7 @@ __global__ void __launch_bounds__(kThreads) SoftmaxForwardKernel(GraphForwardOpe
     }
   }
   if (turn + 1 < walk.steps || operands.output.sequences) return;
+#pragma unroll 1
   for (int64_t j = threadIdx.x; j < units; j += kThreads) operands.output.At(walk, b, 0)[j] = operands.h[b * units + j];
 }
 
@@ -109,6 +116,7 @@ __global__ void __launch_bounds__(kThreads) SoftmaxBackwardKernel(GraphBackwardO
   const bool again = cell.kept[kCandidate] < 0 && !cell.constant[kCandidate];
   RowSoftmax candidates{0.0f, 1.0f};
   if (again) {
+#pragma unroll 1
     for (int64_t j = threadIdx.x; j < units; j += kThreads) state[j] = values_of(j)[kCandidate];
     candidates = SoftmaxOf(state, units, parts);
   }
@@ -118,17 +126,20 @@ __global__ void __launch_bounds__(kThreads) SoftmaxBackwardKernel(GraphBackwardO
     return values;
   };
 
+#pragma unroll 1
   for (int64_t j = threadIdx.x; j < units; j += kThreads) {
     state[j] = NextState(final_values_of(j), operands.kept.c_before[position * units + j]);
   }
   const RowSoftmax states = SoftmaxOf(state, units, parts);
   float product = 0.0f;
+#pragma unroll 1
   for (int64_t j = threadIdx.x; j < units; j += kThreads) {
     const float dactivated = TurnGradient(operands, turn, b, time, j) * final_values_of(j)[kOutputGate];
     product += dactivated * states(state[j]);
   }
   const float state_product = ReduceBlock<Sum>(product, parts);
   product = 0.0f;
+#pragma unroll 1
   for (int64_t j = threadIdx.x; j < units; j += kThreads) {
     const BlockValues<float> values = final_values_of(j);
     const float dactivated = TurnGradient(operands, turn, b, time, j) * values[kOutputGate];
@@ -136,6 +147,7 @@ __global__ void __launch_bounds__(kThreads) SoftmaxBackwardKernel(GraphBackwardO
     product += dstate[j] * values[kInputGate] * values[kCandidate];
   }
   const float candidate_product = ReduceBlock<Sum>(product, parts);
+#pragma unroll 1
   for (int64_t j = threadIdx.x; j < units; j += kThreads) {
     const BlockValues<float> values = final_values_of(j);
     const Unit unit = LoadUnit(cell, activations, operands.weights, b, j);

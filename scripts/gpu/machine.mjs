@@ -8,7 +8,7 @@ import { outputOf, root } from '../setup/command.mjs';
 import { findNvcc, machineArchitectures } from '../setup/cuda.mjs';
 
 /** What is compiled where no GPU says for what. */
-const USUAL_ARCHITECTURE = '90a-real';
+export const USUAL_ARCHITECTURE = '90a-real';
 
 /** Python that may have NVIDIA's libraries as packages, and PyTorch as a peer. */
 export const PYTHON = 'python3';

@@ -1,11 +1,12 @@
 /**
  * Builds for this machine's GPU, tests and measures there. No stage ends at its first failure; what needs a GPU is
- * skipped by name where there is none.
+ * skipped by name where there is none, and then nothing is built unless `build` is all that was asked for.
  *
- *   node scripts/gpu/run.mjs [build|test|sanitize|bench|all ...] [--out FOLDER] [--minutes N]
+ *   node scripts/gpu/run.mjs [build|test|sanitize|bench|all ...] [--compile] [--out FOLDER] [--minutes N]
  *
- * --minutes ends the run after that time: what runs then is stopped, what has not begun is skipped. The summary, the
- * measurements and the log lie in --out, $OUT or build/gpu/results, and are written after every step.
+ * --compile builds also what a bundle brought built. --minutes ends the run after that time: what runs then is stopped,
+ * what has not begun is skipped. The summary, the measurements and the log lie in --out, $OUT or build/gpu/results, and
+ * are written after every step.
  */
 
 import { join, resolve } from 'node:path';
@@ -40,7 +41,11 @@ function minutesLeft(text) {
 await main(async () => {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { out: { type: 'string' }, minutes: { type: 'string' } },
+    options: {
+      compile: { type: 'boolean', default: false },
+      out: { type: 'string' },
+      minutes: { type: 'string' },
+    },
   });
   const stages = chosenStages(positionals);
   const facts = machineFacts();
@@ -49,10 +54,15 @@ await main(async () => {
     folder: resolve(values.out ?? process.env.OUT ?? join(root, 'build', 'gpu', 'results')),
     deadline: Date.now() + minutesLeft(values.minutes) * 60_000,
   });
+  if (facts.gpu === null && stages.join() !== 'build') {
+    steps.begin(stages.join(', '));
+    steps.skip('everything', 'nvidia-smi finds no GPU; without one, build is run where it is all that is asked for');
+    stages.length = 0;
+  }
   for (const name of stages) {
     steps.begin(name);
     try {
-      await STAGES[name](steps, facts);
+      await STAGES[name](steps, facts, values);
     } catch (error) {
       steps.failed(`${name} itself`, error);
     }

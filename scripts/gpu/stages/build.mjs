@@ -1,64 +1,43 @@
-/** The build for this machine's GPU: addon, CUDA library and the tests of both, by CMake alone. */
+/** The build for this machine's GPU; in a bundle that brings it for this kind of GPU, none. */
 
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { availableParallelism } from 'node:os';
-import { join, resolve } from 'node:path';
-import process from 'node:process';
-import { outputOf, root } from '../../setup/command.mjs';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { findNvcc } from '../../setup/cuda.mjs';
 import { ensureModules } from '../../setup/modules.mjs';
 import { ensureDist } from '../../setup/typescript.mjs';
-import { resourceTable } from '../resources.mjs';
+import { compilation, configuration, FOLDER, RELEASE, RESOURCES, writeResources } from '../native.mjs';
+import { bundleRecord, whyNotPrebuilt } from '../prebuilt.mjs';
 
-export const FOLDER = 'build/gpu/cmake';
-export const TESTS = join(root, FOLDER, 'test', 'slim_lstm_gpu_tests');
-
-export async function build(steps, facts) {
+export async function build(steps, { architectures }, { compile }) {
   // A bundle has dist and all modules, and neither npm nor the compiler of types.
-  if (!existsSync(join(root, 'bundle.json'))) {
+  const bundled = bundleRecord() !== undefined;
+  if (!bundled) {
     ensureModules();
     ensureDist();
   }
-  const nvcc = findNvcc();
-  const env = nvcc === undefined ? {} : { CUDACXX: nvcc.path };
-  const generator = outputOf('ninja', ['--version']) === undefined ? [] : ['-G', 'Ninja'];
-  const require = createRequire(join(root, 'package.json'));
-  // Where they name it relatively, it is to the folder of this process.
-  const headersOf = (name) => resolve(require(name).include_dir);
-  const configured = await steps.run(
-    'configure',
-    'cmake',
-    [
-      ...['-S', root, '-B', FOLDER, ...generator, '-DCMAKE_BUILD_TYPE=Release'],
-      ...['-DSLIM_LSTM_CUDA=ON', '-DSLIM_LSTM_GPU_TESTS=ON', '-DSLIM_LSTM_WARNINGS_AS_ERRORS=OFF'],
-      `-DSLIM_LSTM_CUDA_ARCHITECTURES=${facts.architectures}`,
-      `-DCMAKE_LIBRARY_OUTPUT_DIRECTORY=${join(root, 'build', 'Release')}`,
-      `-DCMAKE_JS_INC=${headersOf('node-api-headers')}`,
-      `-DNODE_ADDON_API_INCLUDE_DIR=${headersOf('node-addon-api')}`,
-    ],
-    { seconds: 120, env },
-  );
-  if (configured.outcome !== 'passed') return;
-  const targets = ['slim_lstm', ...(nvcc === undefined ? [] : ['slim_lstm_cuda', 'slim_lstm_gpu_tests'])];
-  const jobs = process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? String(availableParallelism());
-  // All in one, so that no core waits for the slowest file of one target; what can be built is.
-  const keepGoing = generator.length > 0 ? ['--', '-k', '0'] : ['--', '-k'];
-  await steps.run(
-    `compile on ${jobs} cores`,
-    'cmake',
-    ['--build', FOLDER, '--parallel', jobs, '--target', ...targets, ...keepGoing],
-    { seconds: 1200, env },
-  );
-  if (nvcc === undefined) steps.skip('CUDA library', 'nvcc was not found');
-  else reportResources(steps);
+  const reason = compile ? 'asked to compile' : whyNotPrebuilt(architectures);
+  if (reason === undefined) {
+    steps.note(`The build for ${architectures} is the one that the bundle brought (--compile makes another)`);
+  } else {
+    if (bundled) steps.note(`Built here: ${reason}`);
+    if (!(await compileHere(steps, architectures))) return;
+  }
+  const resources = join(FOLDER, RESOURCES);
+  if (existsSync(resources)) steps.write(RESOURCES, readFileSync(resources, 'utf8'));
 }
 
-/** The registers and memory of each kernel, as the compiler tells. */
-function reportResources(steps) {
-  const folder = join(root, FOLDER, 'CMakeFiles', 'slim_lstm_cuda.dir', 'native', 'cuda');
-  if (!existsSync(folder)) return;
-  const reports = readdirSync(folder).filter((name) => name.endsWith('.resources'));
-  const texts = reports.sort().map((name) => [name.split('.')[0], readFileSync(join(folder, name), 'utf8')]);
-  steps.write('resources.md', resourceTable(texts));
+/** True where something was compiled, be it not all. */
+async function compileHere(steps, architectures) {
+  const paths = { folder: FOLDER, release: RELEASE };
+  const configure = configuration({ ...paths, architectures });
+  const { outcome } = await steps.run('configure', configure.command, configure.args, {
+    seconds: 120,
+    env: configure.env,
+  });
+  if (outcome !== 'passed') return false;
+  const { command, args, env, jobs } = compilation(paths);
+  await steps.run(`compile on ${jobs} cores`, command, args, { seconds: 1200, env });
+  if (findNvcc() === undefined) steps.skip('CUDA library', 'nvcc was not found');
+  else writeResources(FOLDER);
+  return true;
 }

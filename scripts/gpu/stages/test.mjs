@@ -5,14 +5,16 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { root } from '../../setup/command.mjs';
 import { COUNTS } from '../../vitest-counts.mjs';
-import { TESTS } from './build.mjs';
+import { ADDON, FOLDER, RELEASE, TESTS } from '../native.mjs';
+
+/** One executable for all suites. */
+export const SUITES = join(FOLDER, TESTS);
 
 const SUITE_SECONDS = 120;
 const FILE_SECONDS = 180;
 const DEMO_SECONDS = 120;
 /** 360 posts validate, and training enlarges what rounding differs by. */
 const DEMO_POINTS = 5;
-const NO_GPU = 'there is no GPU';
 
 /** The suites of test/cuda; those of the recurrence last, as they take the most risk. */
 export function nativeSuites() {
@@ -53,20 +55,14 @@ function filesIn(folder) {
   return names.sort().map((name) => `${folder}/${name}`);
 }
 
-export async function test(steps, { gpu }) {
-  if (!existsSync(join(root, 'build', 'Release', 'slim_lstm.node'))) {
+export async function test(steps) {
+  if (!existsSync(join(RELEASE, ADDON))) {
     steps.failed('all tests', 'the addon was not built');
     return;
   }
   await steps.run('doctor', process.execPath, ['dist/cli/main.js', 'doctor'], { seconds: 60 });
-  await runNativeSuites(steps, gpu);
-  // Without a GPU these skip their tests themselves, by name.
-  const expected = gpu === null ? {} : { SLIM_LSTM_EXPECT_GPU: '1' };
-  for (const file of filesIn('test/gpu')) await vitest(steps, file, expected);
-  if (gpu === null) {
-    steps.skip('test/operations on the GPU', NO_GPU);
-    return;
-  }
+  await runNativeSuites(steps);
+  for (const file of filesIn('test/gpu')) await vitest(steps, file, { SLIM_LSTM_EXPECT_GPU: '1' });
   // What the oracle says of every layer, loss and optimizer, with the GPU in place of the CPU.
   for (const file of filesIn('test/operations')) await vitest(steps, file, { SLIM_LSTM_TEST_DEVICE: 'cuda' });
   await compareDemos(steps);
@@ -92,14 +88,13 @@ async function compareDemos(steps) {
   }
 }
 
-async function runNativeSuites(steps, gpu) {
-  const suites = nativeSuites();
-  if (gpu === null) steps.skip(`the ${suites.length} suites of test/cuda`, NO_GPU);
-  else if (!existsSync(TESTS)) steps.failed('test/cuda', 'it was not built');
-  else {
-    for (const suite of suites) {
-      const limits = { seconds: SUITE_SECONDS, counts: countsOfSuite };
-      await steps.run(`test/cuda/${suite}`, TESTS, [`--suite=${suite}`], limits);
-    }
+async function runNativeSuites(steps) {
+  if (!existsSync(SUITES)) {
+    steps.failed('test/cuda', 'it was not built');
+    return;
+  }
+  for (const suite of nativeSuites()) {
+    const limits = { seconds: SUITE_SECONDS, counts: countsOfSuite };
+    await steps.run(`test/cuda/${suite}`, SUITES, [`--suite=${suite}`], limits);
   }
 }
