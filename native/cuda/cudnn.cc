@@ -25,19 +25,6 @@ void CheckCopy(cudaError_t status) {
   throw Error(ErrorCode::kDevice, std::string("cuDNN's operands could not be copied: ") + cudaGetErrorString(status));
 }
 
-/// While one lives, calls of this thread that allocate do not break the recording of a step: cuDNN loads and allocates
-/// at the first use of what it chose. They are no part of the record.
-class RecordingLeftAlone {
- public:
-  RecordingLeftAlone() { static_cast<void>(cudaThreadExchangeStreamCaptureMode(&mode_)); }
-  ~RecordingLeftAlone() { static_cast<void>(cudaThreadExchangeStreamCaptureMode(&mode_)); }
-  RecordingLeftAlone(const RecordingLeftAlone&) = delete;
-  RecordingLeftAlone& operator=(const RecordingLeftAlone&) = delete;
-
- private:
-  cudaStreamCaptureMode mode_ = cudaStreamCaptureModeRelaxed;  // the thread's other mode
-};
-
 struct Key {
   int64_t batch, steps, inputs, units;
   bool training;
@@ -155,7 +142,6 @@ class CudnnLayers final : public CudnnLstm {
 
   void Forward(const RecurrenceShape& shape, int64_t batch, const float* x, const RecurrenceWeights& weights,
                const StateOutput& output, void* cache, void* scratch, CUstream_st* stream) override {
-    const RecordingLeftAlone left_alone;
     const bool training = cache != nullptr;
     const Key key = KeyOf(shape, batch, training);
     Plan& plan = PlanOf(key);
@@ -183,7 +169,6 @@ class CudnnLayers final : public CudnnLstm {
   void Backward(const RecurrenceShape& shape, int64_t batch, const float* x, const RecurrenceWeights&,
                 const StateGradient& doutput, void* cache, const RecurrenceGradients& gradients, float* dx,
                 void* scratch, CUstream_st* stream) override {
-    const RecordingLeftAlone left_alone;
     const Key key = KeyOf(shape, batch, true);
     Plan& plan = PlanOf(key);
     Parts cached(cache);
