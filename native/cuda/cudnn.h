@@ -6,8 +6,9 @@
 #include <string>
 
 #include "backend.h"
-#include "cuda/cublaslt.h"
 #include "cuda/library.h"
+
+struct CUstream_st;
 
 /// NVIDIA's own LSTM, as another implementation of the recurrence for the standard cell. Where the library was compiled
 /// without cuDNN's headers, it reports just that and opens nothing.
