@@ -6,14 +6,15 @@
  *     node bench/gpu.mjs --record FILE
  *
  * Writes `bench/results/<gpu>.json` and the tables of `bench/gpu/README.md`; with --out FOLDER `bench.json` and `bench.md`
- * there instead. --precisions names those of this package that are measured, all by default. --record brings such a file
- * from another machine into this repository.
+ * there instead. --precisions names those of this package that are measured, by default all that the GPU has. --record
+ * brings such a file from another machine into this repository.
  */
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
+import { precisionOn } from '../dist/devices.js';
 import { devices, variants } from '../dist/index.js';
 import { precisions } from '../dist/precision.js';
 import { textLikeTokens } from '../dist/timing/text-like-tokens.js';
@@ -226,13 +227,14 @@ await main(async () => {
   if (options.record !== undefined) return record(options.record);
   const [rounds, seconds] = ['rounds', 'seconds'].map(positiveInteger);
   const chosen = names('only', Object.keys(SECTIONS));
-  const measured = names('precisions', precisions);
+  const asked = names('precisions', precisions);
   const gpu = devices().find(({ name, usable }) => name.startsWith('cuda:') && usable);
   if (gpu === undefined) {
     throw new SetupError(`Expected a GPU: ${devices().find(({ name }) => name.startsWith('cuda'))?.reason}`);
   }
   const name = gpu.description.split(',')[0];
   const { json, page } = writers(name);
+  const measured = [...new Set(asked.map((precision) => precisionOn(gpu.name, precision)))];
   const run = new Run(seconds, measured, (results) => writeFileSync(json, `${JSON.stringify(results, null, 1)}\n`));
   const results = { gpu: name, machine: machine(), date: new Date().toISOString().slice(0, 10), sections: {} };
   for (const section of chosen) {

@@ -118,6 +118,7 @@ describe.skipIf(!existsSync(library))('the CUDA library', () => {
     const kernels = kernelsOf(source).filter(({ architecture }) => architecture === aim);
     expect(kernels.length).toBe(instances);
     const ofOneBlock = kernels.filter(({ kernel }) => oneBlock.test(kernel));
+    expect(ofOneBlock.length).toBeGreaterThan(0);
     expect(ofOneBlock.filter(({ stack, spills }) => stack > 0 || spills > 0)).toEqual([]);
     expect(kernels.filter(({ stack, stores }) => stack > fourRegisters || stores > fourRegisters)).toEqual([]);
   });

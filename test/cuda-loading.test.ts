@@ -268,8 +268,8 @@ describe.skipIf(!existsSync(fake))('with a library that opens', () => {
     const models = [build(), build(), build()];
     for (const model of models) {
       expect((await model.fit(x, y, { verbose: 0 })).streamed).toBe(false);
-      // The copy goes on the thread of the model that is idle now.
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      // The copy goes on the model's thread, for which this waits.
+      model.weights();
     }
     for (const model of models) model.dispose();
   });

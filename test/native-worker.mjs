@@ -1,5 +1,5 @@
-// A worker that trains without end, on the CPU or the device it is given; it tells its parent once the training runs. It uses the addon itself: workers load
-// no TypeScript.
+// A worker that trains without end, on the CPU or the device it is given; it tells its parent once the training runs. It
+// uses the addon itself: workers load no TypeScript.
 
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';

@@ -19,7 +19,10 @@ void Forget(cudaError_t error) {
   if (!IsDeviceLost(error)) static_cast<void>(cudaGetLastError());
 }
 
-ErrorCode CodeOf(cudaError_t error) { return IsDeviceLost(error) ? ErrorCode::kDeviceLost : ErrorCode::kDevice; }
+ErrorCode CodeOf(cudaError_t error) {
+  if (error == cudaErrorMemoryAllocation) return ErrorCode::kOutOfMemory;
+  return IsDeviceLost(error) ? ErrorCode::kDeviceLost : ErrorCode::kDevice;
+}
 
 std::string Megabytes(size_t bytes) { return std::to_string((bytes + (size_t{1} << 20) - 1) >> 20) + " MB"; }
 

@@ -8,7 +8,8 @@
 namespace slim::cuda {
 
 /// Throws Error (kDevice) unless `error` is success: "Could not <what> on the CUDA device: <CUDA's words>". Where this
-/// process can no longer use the device the error is kDeviceLost and says that, and what to do, too.
+/// process can no longer use the device the error is kDeviceLost and says that, and what to do, too; where memory lacks,
+/// as CUDA wants some for kernels, streams and graphs, it is kOutOfMemory.
 void Check(cudaError_t error, const char* what);
 
 /// The error of a kernel that could not be launched, by its name.

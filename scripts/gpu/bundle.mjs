@@ -1,7 +1,7 @@
 /**
- * A bundle for a machine that has a GPU, nvcc, CMake and ninja, but neither Node nor a network: this Node, `dist`, the
- * tests, the npm modules that building and testing need, Highway's headers and all sources, as one archive; and where
- * nvcc is, what they build to for one kind of GPU, so that no minute is spent there on compiling.
+ * A bundle for a machine that has a GPU, but neither Node nor a network: this Node, `dist`, the tests, the npm modules
+ * that building and testing need, Highway's headers and all sources, as one archive; and where nvcc is, what they build to
+ * for one kind of GPU, so that no minute is spent there on compiling.
  *
  *     node scripts/gpu/bundle.mjs [--out build/gpu/slim-lstm-gpu.tar.xz] [--architectures 90a-real] [--without-prebuilt]
  *
@@ -23,6 +23,7 @@ import {
   ADDON,
   compilation,
   configuration,
+  DEVICE_LOSS,
   FOLDER,
   LIBRARY,
   RELEASE,
@@ -78,6 +79,7 @@ function stagePrebuilt(folder, architectures) {
     [join(paths.release, ADDON), join(RELEASE, ADDON)],
     [join(paths.release, LIBRARY), join(RELEASE, LIBRARY)],
     [join(paths.folder, TESTS), join(FOLDER, TESTS)],
+    [join(paths.folder, DEVICE_LOSS), join(FOLDER, DEVICE_LOSS)],
     [join(paths.folder, RESOURCES), join(FOLDER, RESOURCES)],
   ];
   for (const [from, to] of places) {

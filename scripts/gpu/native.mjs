@@ -1,6 +1,6 @@
-/** The native build for a GPU, by CMake alone: the addon, the CUDA library and the tests of test/cuda. */
+/** The native build for a GPU, by CMake alone: the addon, the CUDA library and what the tests on a GPU need. */
 
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -17,10 +17,14 @@ export const FOLDER = join(root, 'build', 'gpu', 'cmake');
 export const ADDON = 'slim_lstm.node';
 export const LIBRARY = 'libslim_lstm_cuda.so';
 export const TESTS = join('test', 'slim_lstm_gpu_tests');
+export const DEVICE_LOSS = join('test', 'libslim_lstm_lose_device.so');
 export const RESOURCES = 'resources.md';
 
 /** What shapes it, for whoever asks whether a build is still of these sources. */
-export const SOURCES = ['CMakeLists.txt', 'cmake', 'native', 'test/cuda', 'test/native'];
+export const SOURCES = [
+  ...['CMakeLists.txt', 'cmake', 'native', 'test/cuda', 'test/native'],
+  ...['test/gpu/CMakeLists.txt', 'test/gpu/lose_device.cc'],
+];
 
 const ninja = () => outputOf('ninja', ['--version']) !== undefined;
 
@@ -67,6 +71,5 @@ export function writeResources(folder) {
   if (!existsSync(objects)) return;
   const reports = readdirSync(objects).filter((name) => name.endsWith('.resources'));
   const texts = reports.sort().map((name) => [name.split('.')[0], readFileSync(join(objects, name), 'utf8')]);
-  mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, RESOURCES), resourceTable(texts));
 }

@@ -61,8 +61,8 @@ export class Model {
     options: Omit<SequentialOptions, 'inputShape'>,
     spec: NativeModelSpec = nativeSpec(architecture),
   ) {
-    const { device = 'auto', seed = randomSeed(), threads } = options;
-    const precision = checkedPrecision(options.precision ?? 'float32');
+    const { device = 'auto', seed = randomSeed(), threads, precision: asked = 'float32' } = options;
+    const precision = checkedPrecision(asked);
     const addon = loadNative();
     const chosen = checkedDevice(device);
     const count = threads === undefined ? 0 : positiveInteger(threads, 'threads');

@@ -50,8 +50,8 @@ describeOnGpu('data that does not fit', () => {
     });
     for (const model of models) {
       expect((await model.fit(x, y, { batchSize: 32, verbose: 0 })).streamed).toBe(false);
-      // The copy goes on the thread of the model that is idle now.
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      // The copy goes on the model's thread, for which this waits.
+      model.weights();
     }
     for (const model of models) model.dispose();
   });

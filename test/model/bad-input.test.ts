@@ -246,6 +246,7 @@ describe('options that cannot be', () => {
       { inputShape: [3], precision: 32 },
       /one of float32, tf32/,
     ],
+    ['null for a precision', [layers.dense({ units: 1 })], { inputShape: [3], precision: null }, /received null/],
   ])('sequential with %s', (_, stack, options, message) => {
     const make = () => sequential(stack as never, options as never);
     expect(make).toThrow(InvalidArgumentError);

@@ -14,9 +14,8 @@
 ///
 /// A node is made from its layer's specification and the signature of what comes in; its constructor checks both and
 /// infers what goes out, and needs no device. CheckDevice asks the device once, when a model is made of them. Then the
-/// execution walks the nodes: PlanForward in order, PlanBackward
-/// from the last, which tell the plan what memory is alive when; Bind gives the addresses; Forward and Backward enqueue
-/// the device's operations and nothing else.
+/// execution walks the nodes: PlanForward in order, PlanBackward from the last, which tell the plan what memory is alive
+/// when; Bind gives the addresses; Forward and Backward enqueue the device's operations and nothing else.
 namespace slim {
 
 /// What a value between two layers is, without the batch.

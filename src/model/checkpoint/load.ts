@@ -45,7 +45,7 @@ export async function loadModel(path: string, options?: LoadOptions): Promise<Mo
   const weightsPath = join(folder, modelFiles.weights);
   await checkWeights(weightsPath, saved.architecture);
   const spec = nativeSpecWithoutDraws(saved.architecture);
-  const precision = given.precision ?? saved.precision;
+  const { precision = saved.precision } = given;
   const model = new Model(saved.architecture, { ...given, precision, seed: saved.seed }, spec);
   try {
     const core = Model.coreOf(model);
