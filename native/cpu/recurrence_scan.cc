@@ -33,8 +33,6 @@ ScanTask TaskOf(const RecurrencePlan& plan, size_t panels, size_t panel_columns,
   return task;
 }
 
-size_t PanelsOf(const RecurrencePlan& plan) { return (plan.units + PanelColumns(plan) - 1) / PanelColumns(plan); }
-
 // What the second-level caches of the threads may hold from the forward to the backward pass.
 constexpr size_t kCachedBytes = size_t{4} << 20;
 
