@@ -234,7 +234,9 @@ bool FoldsConv1d(const Conv1dShape& shape, int64_t batch, const SequenceInput& i
   return input.x == nullptr && input.vocabulary <= FoldRows(shape, batch);
 }
 
-size_t FoldedConv1dScratchBytes(const Conv1dShape& shape, int64_t batch, bool training) {
+size_t FoldedConv1dScratchBytes(const Conv1dShape& shape, int64_t largest, bool training) {
+  // A batch too large to be folded may be followed by a smaller one.
+  const int64_t batch = std::min<int64_t>(largest, INT32_MAX / shape.steps);
   const int64_t rows = FoldRows(shape, batch);
   return rows == 0 ? 0 : FoldMemory(shape, batch, rows, training, nullptr).bytes;
 }
