@@ -125,7 +125,8 @@ HWY_INLINE void ClearScanSums(ScanSums<kVectors>& sums) {
   for (int k = 0; k < kBlocks; ++k) sums.diagonal[k] = sums.bias[k] = ZeroUnits<kVectors>();
 }
 
-// Adds the sums of one sequence to those of its group; `factors` of dropout, or null, multiply what u saw of h.
+// Adds the sums of some turns of a sequence to those of its group; `factors` of dropout, or null, multiply what u saw
+// of h.
 template <ScanGates kGates, int kVectors>
 HWY_INLINE void AddScanSums(const CellParameters& cell, const ScanSums<kVectors>& sums, const float* factors, size_t at,
                             float* to) {
