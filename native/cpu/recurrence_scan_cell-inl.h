@@ -1,7 +1,7 @@
 // The turns of a scan for the cells that the published scan variants have: tanh, sigmoid, gates that see u (.) h + b
-// alone or are fixed, and a candidate of x W + u (.) h + b. Which gates are fixed is settled when this is compiled, so
-// that a turn is one run of arithmetic; all other cells take the general path of recurrence_cell-inl.h, which asks at
-// every term. What the formulas are: cell.h.
+// alone or are constant, and a candidate of x W + u (.) h + b. Which gates are constant is settled when this is
+// compiled, so that a turn is one run of arithmetic; all other cells take the general path of recurrence_cell-inl.h,
+// which asks at every term. What the formulas are: cell.h.
 
 #if defined(SLIM_CPU_RECURRENCE_SCAN_CELL_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef SLIM_CPU_RECURRENCE_SCAN_CELL_INL_H_
@@ -62,7 +62,7 @@ HWY_INLINE ScanGates GatesOf(const CellParameters& cell, const float* diagonals,
           cell.blocks[kOutputGate].fixed == nullptr, AreBounded(cell, diagonals, first_unit, units)};
 }
 
-// What some units have of each block: u and b, or in place of b the value of a fixed gate.
+// What some units have of each block: u and b, or in place of b the value of a constant gate.
 template <int kVectors>
 struct ScanWeights {
   Units<kVectors> diagonal[kBlocks];
