@@ -50,7 +50,7 @@ void SumTableGradient(ThreadPool& pool, const Conv1dGradientTask& task, float* d
     }
   }
   Zero(pool, dtable, Size(task.input.vocabulary * shape.channels) * sizeof(float));
-  groups.SumRows(task.dx, Size(shape.channels), false, dtable, pool, arena);
+  groups.SumRows(task.dx, Size(shape.channels), dtable, pool, arena);
 }
 
 // --- scratch ---------------------------------------------------------------------------------------------------------

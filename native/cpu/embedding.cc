@@ -27,7 +27,7 @@ void EmbeddingBackward(ThreadPool& pool, const EmbeddingShape& shape, int64_t ba
   TokenGroups groups(Positions(shape, batch), arena);
   groups.Add(tokens, 0, Positions(shape, batch));
   Zero(pool, dtable, static_cast<size_t>(shape.vocabulary * shape.width) * sizeof(float));
-  groups.SumRows(dy, static_cast<size_t>(shape.width), false, dtable, pool, arena);
+  groups.SumRows(dy, static_cast<size_t>(shape.width), dtable, pool, arena);
 }
 
 }  // namespace slim

@@ -62,12 +62,8 @@ void RecurrenceForward(ThreadPool& pool, const StepValues& step, const Recurrenc
   std::fill_n(scratch.h, plan.batch * plan.padded, 0.0f);
   std::fill_n(scratch.c, plan.batch * plan.padded, 0.0f);
   const RecurrenceWork work = {plan, sequences, cell, recurrent};
-  const RecurrenceCache* kept = plan.training ? &cache : nullptr;
-  if (plan.scan) {
-    ScanForward(work, products, output, kept, scratch, pool);
-  } else {
-    WalkForward(work, products, output, kept, scratch, pool);
-  }
+  const ForwardWalk walk = {work, products, output, plan.training ? &cache : nullptr, scratch};
+  (plan.scan ? ScanForward : WalkForward)(walk, pool);
 }
 
 void RecurrenceBackward(ThreadPool& pool, const StepValues& step, const RecurrenceShape& shape, int64_t batch,
@@ -92,16 +88,17 @@ void RecurrenceBackward(ThreadPool& pool, const StepValues& step, const Recurren
     incoming.stem = scratch.stem_gradients;
   }
   const RecurrenceWork work = {plan, sequences, cell, recurrent};
+  const BackwardWalk walk = {work, incoming, cache, scratch};
   RecurrenceGradients left = gradients;  // for the products over all steps
   if (!plan.scan) {
-    WalkBackward(work, incoming, cache, scratch, pool);
+    WalkBackward(walk, pool);
   } else if (left.kernel != nullptr && SumsKernelInScan(plan)) {
     const ScanKernelGradient sums(plan, sequences, cache, input.x, pool.threads(), scratch.products);
-    ScanBackward(work, incoming, cache, scratch, &sums, pool);
+    ScanBackward(walk, &sums, pool);
     sums.AddSlices(left.kernel, pool);
     left.kernel = nullptr;
   } else {
-    ScanBackward(work, incoming, cache, scratch, nullptr, pool);
+    ScanBackward(walk, nullptr, pool);
   }
   ReduceSums(plan, scratch, gradients);
   ComputeProductGradients({plan, sequences, input, weights, cache, scratch, pool}, left, dinput);

@@ -29,6 +29,8 @@ void MultiplyRows(const LeftRows& a, size_t rows, const PackedMatrix& b, float* 
 
 size_t PanelColumns(const RecurrencePlan& plan) { return std::min(PanelVectors() * VectorLanes(), plan.padded); }
 
+size_t PanelsOf(const RecurrencePlan& plan) { return (plan.units + PanelColumns(plan) - 1) / PanelColumns(plan); }
+
 InputProducts::InputProducts(const RecurrencePlan& plan, const SequenceInput& input, const Sequences& sequences,
                              const TokenFold& fold, const float* kernel, const ForwardScratch& scratch,
                              ThreadPool& pool)

@@ -14,6 +14,8 @@ namespace slim {
 
 /// Columns of each block that a panel of the packed kernel covers.
 size_t PanelColumns(const RecurrencePlan& plan);
+/// The number of panels that cover a block.
+size_t PanelsOf(const RecurrencePlan& plan);
 
 /// x W of the blocks that have it. Behind an embedding the rows of all distinct tokens are computed at once; otherwise
 /// those of some turns of some sequences at a time, so that they are still in the cache when their steps come.

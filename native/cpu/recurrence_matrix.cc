@@ -64,15 +64,6 @@ void MultiplyRecurrent(const RecurrenceWork& work, const Share& share, const Sta
   }
 }
 
-// What a share's forward walk reads and writes.
-struct ForwardWalk {
-  const RecurrenceWork& work;
-  const InputProducts& input;
-  const StateOutput& output;
-  const RecurrenceCache* cache;  // null in inference
-  const ForwardScratch& scratch;
-};
-
 // One turn of the first `active` sequences of the share.
 void WalkTurnForward(const ForwardWalk& walk, const Share& share, InputProducts::Chunk& chunk, size_t turn,
                      size_t active) {
@@ -175,14 +166,6 @@ void MultiplyRecurrentBackward(const RecurrenceWork& work, const Share& share, c
   }
 }
 
-// What a share's backward walk reads and writes.
-struct BackwardWalk {
-  const RecurrenceWork& work;
-  const IncomingGradients& incoming;
-  const RecurrenceCache& cache;
-  const BackwardScratch& scratch;
-};
-
 // One turn of the first `active` sequences of the share.
 void WalkTurnBackward(const BackwardWalk& walk, const Share& share, size_t turn, size_t active) {
   const RecurrencePlan& plan = walk.work.plan;
@@ -280,11 +263,10 @@ void WalkStemBackward(const BackwardWalk& walk, size_t shares, int worker) {
 // the forward pass and after them in the backward pass. Tasks begin in their order, so that what another one waits for
 // has begun.
 
-void WalkForward(const RecurrenceWork& work, const InputProducts& input, const StateOutput& output,
-                 const RecurrenceCache* cache, const ForwardScratch& scratch, ThreadPool& pool) {
-  const RecurrenceTables& tables = scratch.tables;
-  const ForwardWalk walk = {work, input, output, cache, scratch};
-  const size_t shares = DivideSequences(work.plan, work.sequences, static_cast<size_t>(pool.threads()), tables.bounds);
+void WalkForward(const ForwardWalk& walk, ThreadPool& pool) {
+  const RecurrenceTables& tables = walk.scratch.tables;
+  const size_t threads = static_cast<size_t>(pool.threads());
+  const size_t shares = DivideSequences(walk.work.plan, walk.work.sequences, threads, tables.bounds);
   tables.progress[0] = 0;
   pool.ParallelFor(shares, [&](size_t task, int worker) {
     const size_t number = shares - 1 - task;
@@ -296,11 +278,10 @@ void WalkForward(const RecurrenceWork& work, const InputProducts& input, const S
   });
 }
 
-void WalkBackward(const RecurrenceWork& work, const IncomingGradients& incoming, const RecurrenceCache& cache,
-                  const BackwardScratch& scratch, ThreadPool& pool) {
-  const RecurrenceTables& tables = scratch.tables;
-  const BackwardWalk walk = {work, incoming, cache, scratch};
-  const size_t shares = DivideSequences(work.plan, work.sequences, static_cast<size_t>(pool.threads()), tables.bounds);
+void WalkBackward(const BackwardWalk& walk, ThreadPool& pool) {
+  const RecurrenceTables& tables = walk.scratch.tables;
+  const size_t threads = static_cast<size_t>(pool.threads());
+  const size_t shares = DivideSequences(walk.work.plan, walk.work.sequences, threads, tables.bounds);
   std::fill_n(tables.progress, shares, 0);
   pool.ParallelFor(shares, [&](size_t number, int worker) {
     const Share share = {static_cast<size_t>(tables.bounds[number]), static_cast<size_t>(tables.bounds[number + 1]),

@@ -24,12 +24,24 @@ struct RecurrenceWork {
   const PackedBlocks& recurrent_kernel;  // in the backward pass the transpose
 };
 
-/// `cache` is null in inference.
-void WalkForward(const RecurrenceWork& work, const InputProducts& input, const StateOutput& output,
-                 const RecurrenceCache* cache, const ForwardScratch& scratch, ThreadPool& pool);
+/// What a walk through all steps reads and writes.
+struct ForwardWalk {
+  const RecurrenceWork& work;
+  const InputProducts& input;
+  const StateOutput& output;
+  const RecurrenceCache* cache;  // null in inference
+  const ForwardScratch& scratch;
+};
+struct BackwardWalk {
+  const RecurrenceWork& work;
+  const IncomingGradients& incoming;
+  const RecurrenceCache& cache;
+  const BackwardScratch& scratch;
+};
+
+void WalkForward(const ForwardWalk& walk, ThreadPool& pool);
 
 /// Leaves the gradients of the kept blocks' pre-activations in the cache and the sums of gradients in the scratch.
-void WalkBackward(const RecurrenceWork& work, const IncomingGradients& incoming, const RecurrenceCache& cache,
-                  const BackwardScratch& scratch, ThreadPool& pool);
+void WalkBackward(const BackwardWalk& walk, ThreadPool& pool);
 
 }  // namespace slim

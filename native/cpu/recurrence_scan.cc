@@ -33,8 +33,6 @@ ScanTask TaskOf(const RecurrencePlan& plan, size_t panels, size_t panel_columns,
   return task;
 }
 
-size_t PanelsOf(const RecurrencePlan& plan) { return (plan.units + PanelColumns(plan) - 1) / PanelColumns(plan); }
-
 // What the second-level caches of the threads may hold from the forward to the backward pass.
 constexpr size_t kCachedBytes = size_t{4} << 20;
 
@@ -42,23 +40,14 @@ bool Streams(const RecurrencePlan& plan) {
   return plan.batch * (plan.kept_stride + 2 * plan.state_stride) * sizeof(float) > kCachedBytes;
 }
 
-// What the forward scans read and write.
-struct ForwardScans {
-  const RecurrenceWork& work;
-  const InputProducts& input;
-  const StateOutput& output;
-  const RecurrenceCache* cache;  // null in inference
-  const ForwardScratch& scratch;
-};
-
 struct TurnRange {
   size_t begin, end;
 };
 
 // The turns of sequence p, from the state in the scratch on, which gets the state after them.
-void ScanTurnsForward(const ForwardScans& scans, const ScanTask& task, size_t p, TurnRange turns, int worker) {
-  const RecurrencePlan& plan = scans.work.plan;
-  const ForwardScratch& scratch = scans.scratch;
+void ScanTurnsForward(const ForwardWalk& walk, const ScanTask& task, size_t p, TurnRange turns, int worker) {
+  const RecurrencePlan& plan = walk.work.plan;
+  const ForwardScratch& scratch = walk.scratch;
   const ptrdiff_t direction = plan.shape.reverse ? -1 : 1;
   const float* input_rows[kScanTurns];
   float* output_rows[kScanTurns];
@@ -67,7 +56,7 @@ void ScanTurnsForward(const ForwardScans& scans, const ScanTask& task, size_t p,
   scan.first_unit = task.first_unit;
   scan.units = task.units;
   scan.input_products = input_rows;
-  scan.block_stride = scans.input.BlockStride();
+  scan.block_stride = walk.input.BlockStride();
   scan.diagonals = scratch.tables.diagonals + (plan.recurrent_dropout ? p * plan.diagonal_blocks * plan.padded : 0);
   scan.state_h = scratch.h + p * plan.padded;
   scan.state_c = scratch.c + p * plan.padded;
@@ -78,58 +67,50 @@ void ScanTurnsForward(const ForwardScans& scans, const ScanTask& task, size_t p,
 
   for (size_t turn = turns.begin; turn < turns.end; turn += kScanTurns) {
     scan.turns = std::min(kScanTurns, turns.end - turn);
-    scans.input.PanelRows(p, turn, scan.turns, task.panel, worker, input_rows);
-    scan.ahead = {ahead_rows, scans.input.RowsFrom(p, turn + scan.turns, turns.end, ahead_rows), plan.inputs};
+    walk.input.PanelRows(p, turn, scan.turns, task.panel, worker, input_rows);
+    scan.ahead = {ahead_rows, walk.input.RowsFrom(p, turn + scan.turns, turns.end, ahead_rows), plan.inputs};
     // Without return_sequences no state but the last leaves the layer.
     const size_t first_seen = plan.shape.return_sequences ? 0 : scan.turns - 1;
     std::fill_n(output_rows, first_seen, nullptr);
     for (size_t j = first_seen; j < scan.turns; ++j) {
-      output_rows[j] = OutputOfTurn(plan, scans.work.sequences, scans.output, p, turn + j);
+      output_rows[j] = OutputOfTurn(plan, walk.work.sequences, walk.output, p, turn + j);
     }
-    if (scans.cache != nullptr) {
+    if (walk.cache != nullptr) {
       const size_t state = p * plan.state_stride + plan.StateAfter(turn) * plan.padded;
-      scan.h = scans.cache->h + state;
-      scan.c = scans.cache->c + state;
-      scan.kept = scans.cache->kept + p * plan.kept_stride + plan.RowOfTurn(turn) * plan.kept_width;
+      scan.h = walk.cache->h + state;
+      scan.c = walk.cache->c + state;
+      scan.kept = walk.cache->kept + p * plan.kept_stride + plan.RowOfTurn(turn) * plan.kept_width;
     } else {
       scan.h = scan.c = scan.kept = nullptr;
     }
-    RunForwardScan(scans.work.cell, scan);
+    RunForwardScan(walk.work.cell, scan);
   }
 }
 
-void ScanStemForward(const ForwardScans& scans, const ScanTask& task, int worker) {
-  const RecurrencePlan& plan = scans.work.plan;
-  const Sequences& sequences = scans.work.sequences;
+void ScanStemForward(const ForwardWalk& walk, const ScanTask& task, int worker) {
+  const RecurrencePlan& plan = walk.work.plan;
+  const Sequences& sequences = walk.work.sequences;
   const UnitRange units = {task.first_unit, task.width};
   const size_t stem = sequences.Stem(plan);
   for (TurnRange turns = {0, 0}; turns.begin < stem; turns.begin = turns.end) {
     turns.end = NextLeaving(plan, sequences, turns.begin);
-    ScanTurnsForward(scans, task, plan.batch - 1, turns, worker);
+    ScanTurnsForward(walk, task, plan.batch - 1, turns, worker);
     const SequenceRange leaving = LeavingAfter(plan, sequences, turns.end);
-    LeaveStem(leaving, plan, units, scans.scratch.h, scans.scratch.c, plan.padded);
-    if (scans.cache == nullptr) continue;
+    LeaveStem(leaving, plan, units, walk.scratch.h, walk.scratch.c, plan.padded);
+    if (walk.cache == nullptr) continue;
     const size_t state = plan.StateBefore(turns.end) * plan.padded;
-    LeaveStem(leaving, plan, units, scans.cache->h + state, scans.cache->c + state, plan.state_stride);
+    LeaveStem(leaving, plan, units, walk.cache->h + state, walk.cache->c + state, plan.state_stride);
   }
   if (Streams(plan)) hwy::FlushStream();
 }
 
-// What the backward scans read and write.
-struct BackwardScans {
-  const RecurrenceWork& work;
-  const IncomingGradients& incoming;
-  const RecurrenceCache& cache;
-  const BackwardScratch& scratch;
-};
-
 // The turns of sequence p, the last first, from the gradients in the scratch on.
-void ScanTurnsBackward(const BackwardScans& scans, const ScanTask& task, size_t p, TurnRange turns,
+void ScanTurnsBackward(const BackwardWalk& walk, const ScanTask& task, size_t p, TurnRange turns,
                        ScanKernelGradient::Sum* kernel) {
-  const RecurrencePlan& plan = scans.work.plan;
-  const Sequences& sequences = scans.work.sequences;
-  const RecurrenceCache& cache = scans.cache;
-  const BackwardScratch& scratch = scans.scratch;
+  const RecurrencePlan& plan = walk.work.plan;
+  const Sequences& sequences = walk.work.sequences;
+  const RecurrenceCache& cache = walk.cache;
+  const BackwardScratch& scratch = walk.scratch;
   const ptrdiff_t direction = plan.shape.reverse ? 1 : -1;
   const float* doutput_rows[kScanTurns];
   const size_t diagonals = plan.recurrent_dropout ? p * plan.diagonal_blocks * plan.padded : 0;
@@ -149,13 +130,13 @@ void ScanTurnsBackward(const BackwardScans& scans, const ScanTask& task, size_t 
   for (size_t left = turns.end; left > turns.begin; left -= scan.turns) {
     const size_t turn = left - 1;
     if (HasMaskedGradients(plan, sequences, p, turn)) {
-      AddMaskedGradients(plan, sequences, scans.incoming.states, p, turn, {task.first_unit, task.units}, scan.dh);
+      AddMaskedGradients(plan, sequences, walk.incoming.states, p, turn, {task.first_unit, task.units}, scan.dh);
     }
     for (scan.turns = 0; scan.turns < std::min(kScanTurns, left - turns.begin); ++scan.turns) {
       const size_t before = turn - scan.turns;
       if (scan.turns > 0 && HasMaskedGradients(plan, sequences, p, before)) break;
       const bool seen = plan.shape.return_sequences || scan.turns == 0;
-      doutput_rows[scan.turns] = seen ? GradientOfTurn(plan, sequences, scans.incoming, p, before) : nullptr;
+      doutput_rows[scan.turns] = seen ? GradientOfTurn(plan, sequences, walk.incoming, p, before) : nullptr;
     }
     const size_t state = p * plan.state_stride, before = state + plan.StateBefore(turn) * plan.padded;
     scan.h_before = cache.h + before;
@@ -163,7 +144,7 @@ void ScanTurnsBackward(const BackwardScans& scans, const ScanTask& task, size_t 
     scan.c_after = cache.c + state + plan.StateAfter(turn) * plan.padded;
     scan.kept = cache.kept + p * plan.kept_stride + plan.RowOfTurn(turn) * plan.kept_width;
     if (kernel != nullptr) scan.ahead = {kernel->TakeTurns(p, turn, scan.turns), scan.turns, plan.inputs};
-    RunBackwardScan(scans.work.cell, scan);
+    RunBackwardScan(walk.work.cell, scan);
     summed += scan.turns;
     if (summed < kTurnsPerTotal && left - scan.turns > turns.begin) continue;
     CarrySums(plan, task.group, {task.first_unit, task.units}, scratch);
@@ -171,23 +152,23 @@ void ScanTurnsBackward(const BackwardScans& scans, const ScanTask& task, size_t 
   }
 }
 
-void ScanSequenceBackward(const BackwardScans& scans, const ScanTask& task, size_t p, ScanKernelGradient::Sum* kernel) {
-  const size_t at = p * scans.work.plan.padded + task.first_unit;
-  std::fill_n(scans.scratch.dh + at, task.width, 0.0f);
-  std::fill_n(scans.scratch.dc + at, task.width, 0.0f);
-  const Sequences& sequences = scans.work.sequences;
-  ScanTurnsBackward(scans, task, p,
+void ScanSequenceBackward(const BackwardWalk& walk, const ScanTask& task, size_t p, ScanKernelGradient::Sum* kernel) {
+  const size_t at = p * walk.work.plan.padded + task.first_unit;
+  std::fill_n(walk.scratch.dh + at, task.width, 0.0f);
+  std::fill_n(walk.scratch.dc + at, task.width, 0.0f);
+  const Sequences& sequences = walk.work.sequences;
+  ScanTurnsBackward(walk, task, p,
                     {static_cast<size_t>(sequences.starts[p]), static_cast<size_t>(sequences.lengths[p])}, kernel);
 }
 
-void ScanStemBackward(const BackwardScans& scans, const ScanTask& task) {
-  const RecurrencePlan& plan = scans.work.plan;
-  const Sequences& sequences = scans.work.sequences;
+void ScanStemBackward(const BackwardWalk& walk, const ScanTask& task) {
+  const RecurrencePlan& plan = walk.work.plan;
+  const Sequences& sequences = walk.work.sequences;
   for (TurnRange turns = {0, sequences.Stem(plan)}; turns.end > 0; turns.end = turns.begin) {
     turns.begin = LastLeaving(plan, sequences, turns.end);
-    JoinStem(LeavingAfter(plan, sequences, turns.end), plan, {task.first_unit, task.units}, scans.scratch.dh,
-             scans.scratch.dc);
-    ScanTurnsBackward(scans, task, plan.batch - 1, turns, nullptr);
+    JoinStem(LeavingAfter(plan, sequences, turns.end), plan, {task.first_unit, task.units}, walk.scratch.dh,
+             walk.scratch.dc);
+    ScanTurnsBackward(walk, task, plan.batch - 1, turns, nullptr);
   }
 }
 
@@ -198,37 +179,33 @@ ScanTask StemTask(const RecurrencePlan& plan, size_t panels, size_t panel) {
 
 }  // namespace
 
-void ScanForward(const RecurrenceWork& work, const InputProducts& input, const StateOutput& output,
-                 const RecurrenceCache* cache, const ForwardScratch& scratch, ThreadPool& pool) {
-  const RecurrencePlan& plan = work.plan;
-  const Sequences& sequences = work.sequences;
-  const ForwardScans scans = {work, input, output, cache, scratch};
+void ScanForward(const ForwardWalk& walk, ThreadPool& pool) {
+  const RecurrencePlan& plan = walk.work.plan;
+  const Sequences& sequences = walk.work.sequences;
   const size_t panels = PanelsOf(plan);
   if (sequences.Stem(plan) > 0) {
     pool.ParallelFor(panels,
-                     [&](size_t panel, int worker) { ScanStemForward(scans, StemTask(plan, panels, panel), worker); });
+                     [&](size_t panel, int worker) { ScanStemForward(walk, StemTask(plan, panels, panel), worker); });
   }
   pool.ParallelFor(plan.groups * panels, [&](size_t number, int worker) {
     const ScanTask task = TaskOf(plan, panels, PanelColumns(plan), number);
     const UnitRange units = {task.first_unit, task.units};
     for (size_t p = task.begin; p < task.end; ++p) {
       const size_t length = static_cast<size_t>(sequences.lengths[p]);
-      ScanTurnsForward(scans, task, p, {static_cast<size_t>(sequences.starts[p]), length}, worker);
-      RepeatMaskedOutputs(plan, sequences, output, p, units);
-      RepeatStemOutputs(plan, sequences, output, p, units);
+      ScanTurnsForward(walk, task, p, {static_cast<size_t>(sequences.starts[p]), length}, worker);
+      RepeatMaskedOutputs(plan, sequences, walk.output, p, units);
+      RepeatStemOutputs(plan, sequences, walk.output, p, units);
     }
     if (Streams(plan)) hwy::FlushStream();  // other threads may read it
   });
 }
 
-void ScanBackward(const RecurrenceWork& work, const IncomingGradients& incoming, const RecurrenceCache& cache,
-                  const BackwardScratch& scratch, const ScanKernelGradient* kernel, ThreadPool& pool) {
-  const RecurrencePlan& plan = work.plan;
-  const BackwardScans scans = {work, incoming, cache, scratch};
+void ScanBackward(const BackwardWalk& walk, const ScanKernelGradient* kernel, ThreadPool& pool) {
+  const RecurrencePlan& plan = walk.work.plan;
   const size_t panels = PanelsOf(plan);
   const auto scan_group = [&](size_t group, size_t panel, ScanKernelGradient::Sum* sum) {
     const ScanTask task = TaskOf(plan, panels, PanelColumns(plan), group * panels + panel);
-    for (size_t p = task.begin; p < task.end; ++p) ScanSequenceBackward(scans, task, p, sum);
+    for (size_t p = task.begin; p < task.end; ++p) ScanSequenceBackward(walk, task, p, sum);
   };
   if (kernel == nullptr) {
     pool.ParallelFor(plan.groups * panels,
@@ -243,8 +220,8 @@ void ScanBackward(const RecurrenceWork& work, const IncomingGradients& incoming,
       sum.Finish();
     });
   }
-  if (work.sequences.Stem(plan) == 0) return;
-  pool.ParallelFor(panels, [&](size_t panel, int) { ScanStemBackward(scans, StemTask(plan, panels, panel)); });
+  if (walk.work.sequences.Stem(plan) == 0) return;
+  pool.ParallelFor(panels, [&](size_t panel, int) { ScanStemBackward(walk, StemTask(plan, panels, panel)); });
 }
 
 }  // namespace slim

@@ -9,11 +9,9 @@
 namespace slim {
 
 /// As WalkForward.
-void ScanForward(const RecurrenceWork& work, const InputProducts& input, const StateOutput& output,
-                 const RecurrenceCache* cache, const ForwardScratch& scratch, ThreadPool& pool);
+void ScanForward(const ForwardWalk& walk, ThreadPool& pool);
 
 /// As WalkBackward. Where `kernel` is not null it gets the sums of the kernel's gradient.
-void ScanBackward(const RecurrenceWork& work, const IncomingGradients& incoming, const RecurrenceCache& cache,
-                  const BackwardScratch& scratch, const ScanKernelGradient* kernel, ThreadPool& pool);
+void ScanBackward(const BackwardWalk& walk, const ScanKernelGradient* kernel, ThreadPool& pool);
 
 }  // namespace slim

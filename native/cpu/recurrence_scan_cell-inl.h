@@ -1,7 +1,7 @@
 // The turns of a scan for the cells that the published scan variants have: tanh, sigmoid, gates that see u (.) h + b
-// alone or are fixed, and a candidate of x W + u (.) h + b. Which gates are fixed is settled when this is compiled, so
-// that a turn is one run of arithmetic; all other cells take the general path of recurrence_cell-inl.h, which asks at
-// every term. What the formulas are: cell.h.
+// alone or are constant, and a candidate of x W + u (.) h + b. Which gates are constant is settled when this is
+// compiled, so that a turn is one run of arithmetic; all other cells take the general path of recurrence_cell-inl.h,
+// which asks at every term. What the formulas are: cell.h.
 
 #if defined(SLIM_CPU_RECURRENCE_SCAN_CELL_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef SLIM_CPU_RECURRENCE_SCAN_CELL_INL_H_
@@ -62,7 +62,7 @@ HWY_INLINE ScanGates GatesOf(const CellParameters& cell, const float* diagonals,
           cell.blocks[kOutputGate].fixed == nullptr, AreBounded(cell, diagonals, first_unit, units)};
 }
 
-// What some units have of each block: u and b, or in place of b the value of a fixed gate.
+// What some units have of each block: u and b, or in place of b the value of a constant gate.
 template <int kVectors>
 struct ScanWeights {
   Units<kVectors> diagonal[kBlocks];
@@ -125,7 +125,8 @@ HWY_INLINE void ClearScanSums(ScanSums<kVectors>& sums) {
   for (int k = 0; k < kBlocks; ++k) sums.diagonal[k] = sums.bias[k] = ZeroUnits<kVectors>();
 }
 
-// Adds the sums of one sequence to those of its group; `factors` of dropout, or null, multiply what u saw of h.
+// Adds the sums of some turns of a sequence to those of its group; `factors` of dropout, or null, multiply what u saw
+// of h.
 template <ScanGates kGates, int kVectors>
 HWY_INLINE void AddScanSums(const CellParameters& cell, const ScanSums<kVectors>& sums, const float* factors, size_t at,
                             float* to) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "cpu/recurrence_rows.h"
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/recurrence_scan_gradient.cc"
 #include "cpu/dispatch.h"
@@ -26,7 +28,6 @@ struct KernelProduct {
 
 struct ScanGradientTable {
   void (*multiply)(const KernelProduct& product);
-  void (*add)(const float* from, float* to, size_t count);  // to += from
 };
 
 }  // namespace slim
@@ -92,18 +93,8 @@ void MultiplyKernel(const KernelProduct& product) {
   }
 }
 
-void AddKernel(const float* from, float* to, size_t count) {
-  ForEachVector(count, [&](size_t i, size_t lanes) HWY_ATTR {
-    if (lanes == kLanes) {
-      hn::StoreU(hn::Add(hn::LoadU(kFloats, to + i), hn::LoadU(kFloats, from + i)), kFloats, to + i);
-    } else {
-      StoreFirst(hn::Add(LoadFirst(to + i, lanes), LoadFirst(from + i, lanes)), to + i, lanes);
-    }
-  });
-}
-
 extern const ScanGradientTable kScanGradientTable;
-const ScanGradientTable kScanGradientTable = {MultiplyKernel, AddKernel};
+const ScanGradientTable kScanGradientTable = {MultiplyKernel};
 
 }  // namespace slim::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -125,8 +116,6 @@ constexpr size_t kSlicedFloats = size_t{2} << 20;
 
 // Tasks that make it worth while: with fewer the product by itself has more to share out.
 constexpr size_t kFewestTasks = 16;
-
-size_t PanelsOf(const RecurrencePlan& plan) { return (plan.units + PanelColumns(plan) - 1) / PanelColumns(plan); }
 
 size_t SumFloats(const RecurrencePlan& plan) { return plan.inputs * PanelColumns(plan); }
 
@@ -227,7 +216,7 @@ void ScanKernelGradient::AddSlices(float* dw, ThreadPool& pool) const {
       float* to = dw + k * plan_.units + first_unit;
       std::copy_n(SumOf(0, panel) + k * width, count, to);
       for (size_t slice = 1; slice < slices_; ++slice) {
-        ChosenScanGradientTable().add(SumOf(slice, panel) + k * width, to, count);
+        AddRow(count, SumOf(slice, panel) + k * width, to);
       }
     }
   });

@@ -134,7 +134,7 @@ HWY_INLINE Units<kVectors> ActivateUnits(Activation activation, Units<kVectors> 
 // that of the result. Without one they are products, since the difference would lose most of its digits where y is
 // close to 1.
 HWY_INLINE Floats SigmoidSlope(Floats y) {
-#if HWY_TARGET <= HWY_AVX2 || HWY_TARGET == HWY_NEON
+#if HWY_NATIVE_FMA
   return hn::NegMulAdd(y, y, y);
 #else
   return hn::Mul(y, hn::Sub(hn::Set(kFloats, 1.0f), y));
@@ -142,7 +142,7 @@ HWY_INLINE Floats SigmoidSlope(Floats y) {
 }
 HWY_INLINE Floats TanhSlope(Floats y) {
   const Floats one = hn::Set(kFloats, 1.0f);
-#if HWY_TARGET <= HWY_AVX2 || HWY_TARGET == HWY_NEON
+#if HWY_NATIVE_FMA
   return hn::NegMulAdd(y, y, one);
 #else
   return hn::Mul(hn::Sub(one, y), hn::Add(one, y));

@@ -24,7 +24,7 @@ inline constexpr FloatTag kFloats{};
 inline constexpr size_t kLanes = hn::MaxLanes(FloatTag());
 
 // Vector registers, which bound the tiles of the products.
-#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON
+#if HWY_TARGET == HWY_AVX3 || HWY_ARCH_ARM_A64
 inline constexpr int kVectorRegisters = 32;
 #else
 inline constexpr int kVectorRegisters = 16;

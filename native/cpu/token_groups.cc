@@ -65,8 +65,6 @@ size_t TableSize(size_t positions) { return std::bit_ceil(std::max<size_t>(2 * p
 // Knuth's multiplicative hash spreads neighbouring token ids over the table.
 size_t Hash(int32_t token) { return static_cast<size_t>(static_cast<uint32_t>(token) * 2654435769u >> 7); }
 
-using SumFunction = void (*)(const float*, size_t, const int32_t*, size_t, float*);
-
 // The positions in order of their token's number, rising within a token.
 struct SortedPositions {
   const int32_t* sorted;
@@ -79,8 +77,8 @@ struct SortedPositions {
 };
 
 // Sums a piece's tokens: whole ones into their place, the first and the last into the piece's edges.
-void SumPiece(SumFunction into_place, size_t piece, const SortedPositions& positions, const float* rows, size_t width,
-              float* edges, float* sums) {
+void SumPiece(size_t piece, const SortedPositions& positions, const float* rows, size_t width, float* edges,
+              float* sums) {
   const size_t end = std::min(positions.count, (piece + 1) * kPiece);
   for (size_t begin = piece * kPiece; begin < end;) {
     const size_t slot = positions.SlotAt(begin);
@@ -92,19 +90,20 @@ void SumPiece(SumFunction into_place, size_t piece, const SortedPositions& posit
     } else if (stop == end) {
       ChosenTokenGroupsTable().sum_rows(rows, width, named, stop - begin, edge + width);
     } else {
-      into_place(rows, width, named, stop - begin, sums + static_cast<size_t>(positions.tokens[slot]) * width);
+      float* sum = sums + static_cast<size_t>(positions.tokens[slot]) * width;
+      ChosenTokenGroupsTable().sum_rows(rows, width, named, stop - begin, sum);
     }
     begin = stop;
   }
 }
 
 // Adds the edges up in the order of the pieces. Neighbouring edges of one token follow each other.
-void JoinEdges(SumFunction into_place, const SortedPositions& positions, size_t width, const float* edges,
-               float* sums) {
+void JoinEdges(const SortedPositions& positions, size_t width, const float* edges, float* sums) {
+  const TokenGroupsTable& table = ChosenTokenGroupsTable();
   size_t open_slot = SIZE_MAX;
   const auto join = [&](size_t slot, size_t edge) {
     const int32_t row = static_cast<int32_t>(edge);
-    const SumFunction sum = slot == open_slot ? ChosenTokenGroupsTable().add_rows : into_place;
+    const auto sum = slot == open_slot ? table.add_rows : table.sum_rows;
     sum(edges, width, &row, 1, sums + static_cast<size_t>(positions.tokens[slot]) * width);
     open_slot = slot;
   };
@@ -151,8 +150,7 @@ size_t TokenGroups::SumBytes(size_t positions, size_t width) {
   return 2 * Arena::BytesOf<int32_t>(positions) + Arena::BytesOf<float>(2 * Pieces(positions) * width);
 }
 
-void TokenGroups::SumRows(const float* rows, size_t width, bool accumulate, float* sums, ThreadPool& pool,
-                          Arena& arena) const {
+void TokenGroups::SumRows(const float* rows, size_t width, float* sums, ThreadPool& pool, Arena& arena) const {
   if (added_ == 0) return;
   int32_t* ends = arena.Take<int32_t>(positions_);
   int32_t* sorted = arena.Take<int32_t>(positions_);
@@ -170,12 +168,9 @@ void TokenGroups::SumRows(const float* rows, size_t width, bool accumulate, floa
   }
 
   const SortedPositions positions{sorted, added_, ends, slots_, tokens_};
-  const TokenGroupsTable& table = ChosenTokenGroupsTable();
-  const SumFunction into_place = accumulate ? table.add_rows : table.sum_rows;
-  pool.ParallelFor(Pieces(added_),
-                   [&](size_t piece, int) { SumPiece(into_place, piece, positions, rows, width, edges, sums); });
+  pool.ParallelFor(Pieces(added_), [&](size_t piece, int) { SumPiece(piece, positions, rows, width, edges, sums); });
   // A region of one task, so that denormals are rounded here as in the others.
-  pool.ParallelFor(1, [&](size_t, int) { JoinEdges(into_place, positions, width, edges, sums); });
+  pool.ParallelFor(1, [&](size_t, int) { JoinEdges(positions, width, edges, sums); });
 }
 
 }  // namespace slim

@@ -31,10 +31,9 @@ class TokenGroups {
   /// What SumRows takes from an arena for rows of `width` floats.
   static size_t SumBytes(size_t positions, size_t width);
 
-  /// sums[token, :] = the sum of the rows at the token's positions, or that added to what is there; tokens that were
-  /// not met are left alone. Row p of `rows` [positions, width] is that of position p. The order of summation depends
-  /// on the tokens alone.
-  void SumRows(const float* rows, size_t width, bool accumulate, float* sums, ThreadPool& pool, Arena& arena) const;
+  /// sums[token, :] = the sum of the rows at the token's positions; tokens that were not met are left alone. Row p of
+  /// `rows` [positions, width] is that of position p. The order of summation depends on the tokens alone.
+  void SumRows(const float* rows, size_t width, float* sums, ThreadPool& pool, Arena& arena) const;
 
  private:
   size_t positions_;

@@ -9,6 +9,7 @@
 #include "cuda/memory_operations.h"
 #include "cuda/product_kernel.h"
 #include "cuda/token_groups.h"
+#include "cuda/vector_access.h"
 
 namespace slim::cuda {
 namespace {
@@ -25,10 +26,9 @@ ProductResult DenseResult(int64_t rows, int64_t columns, int64_t depth, float* c
   return {rows, columns, depth, c, columns, nullptr, false, false};
 }
 
-bool IsAligned(const void* at) { return reinterpret_cast<uintptr_t>(at) % sizeof(float4) == 0; }
-
-bool ReadsInVectors(const Conv1dShape& shape, const SequenceInput& input) {
-  return shape.channels % 4 == 0 && shape.filters % 4 == 0 && IsAligned(input.x) && IsAligned(input.table);
+// Rows of x, or of the table; null is as good as aligned.
+bool RowsReadInFours(const SequenceInput& input, int64_t channels) {
+  return ReadsInFours(input.x, channels) && ReadsInFours(input.table, channels);
 }
 
 template <int kVector>
@@ -59,7 +59,7 @@ void ComputeKernelGradient(const CudaContext& context, const Conv1dShape& shape,
   }
   const ProductResult result =
       DenseResult(shape.taps * shape.channels, shape.filters, batch * shape.out_steps, dkernel);
-  const bool vectors = ReadsInVectors(shape, input) && IsAligned(dy);
+  const bool vectors = RowsReadInFours(input, shape.channels) && ReadsInFours(dy, shape.filters);
   (vectors ? &MultiplyGradient<4> : &MultiplyGradient<1>)(context, shape, input, dy, result);
 }
 
@@ -69,7 +69,7 @@ void ComputeInputGradient(const CudaContext& context, const Conv1dShape& shape, 
     return WrittenInputGradient(context, shape, batch, kernel, dy, dx, scratch);
   }
   const ProductResult result = DenseResult(batch * shape.steps, shape.channels, shape.taps * shape.filters, dx);
-  const bool vectors = shape.filters % 4 == 0 && IsAligned(kernel) && IsAligned(dy);
+  const bool vectors = ReadsInFours(kernel, shape.filters) && ReadsInFours(dy, shape.filters);
   (vectors ? &MultiplyBack<4> : &MultiplyBack<1>)(context, shape, kernel, dy, result);
 }
 
@@ -95,7 +95,7 @@ void Conv1dForward(const CudaContext& context, const Conv1dShape& shape, int64_t
     ProductResult result = DenseResult(rows, shape.filters, shape.taps * shape.channels, y);
     result.bias = weights.bias;
     result.relu = shape.activation == Activation::kRelu;
-    const bool vectors = ReadsInVectors(shape, input) && IsAligned(weights.kernel);
+    const bool vectors = RowsReadInFours(input, shape.channels) && ReadsInFours(weights.kernel, shape.filters);
     (vectors ? &MultiplyWindows<4> : &MultiplyWindows<1>)(context, shape, input, weights.kernel, result);
   }
   if (shape.activation == Activation::kRelu || shape.activation == Activation::kLinear) return;

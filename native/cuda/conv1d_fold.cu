@@ -8,6 +8,7 @@
 #include "cuda/division.h"
 #include "cuda/elementwise.h"
 #include "cuda/memory_operations.h"
+#include "cuda/placement.h"
 #include "cuda/product.h"
 #include "cuda/token_groups.h"
 #include "cuda/token_sums.h"
@@ -44,31 +45,20 @@ int64_t FoldRows(const Conv1dShape& shape, int64_t batch) {
 // --- memory ----------------------------------------------------------------------------------------------------------
 
 struct FoldMemory {
+  Placement placement;
   float* kernel;    // [C, taps * F]
   float* folded;    // [rows, taps * F]: what the taps make of the table's rows, or sums of gradients
   float* gradient;  // [C, taps * F], training
   void* groups;     // training
-  size_t bytes = 0;
 
-  FoldMemory(const Conv1dShape& shape, int64_t batch, int64_t rows, bool training, void* memory)
-      : base_(static_cast<uint8_t*>(memory)) {
+  FoldMemory(const Conv1dShape& shape, int64_t batch, int64_t rows, bool training, void* memory) : placement(memory) {
     const int64_t width = shape.taps * shape.filters;
-    kernel = TakeFloats(shape.channels * width);
-    folded = TakeFloats(rows * width);
-    gradient = TakeFloats(training ? shape.channels * width : 0);
-    groups = Take(training ? TokenGroupsBytes(batch * shape.steps, width) : 0);
+    kernel = placement.Take<float>(shape.channels * width);
+    folded = placement.Take<float>(rows * width);
+    gradient = placement.Take<float>(training ? shape.channels * width : 0);
+    const size_t group_bytes = training ? TokenGroupsBytes(batch * shape.steps, width) : 0;
+    groups = placement.Take<uint8_t>(static_cast<int64_t>(group_bytes));
   }
-
- private:
-  float* TakeFloats(int64_t count) { return static_cast<float*>(Take(static_cast<size_t>(count) * sizeof(float))); }
-  void* Take(size_t size) {
-    constexpr size_t kAlignment = 256;
-    void* taken = base_ == nullptr ? nullptr : base_ + bytes;
-    bytes += (size + kAlignment - 1) / kAlignment * kAlignment;
-    return taken;
-  }
-
-  uint8_t* base_;
 };
 
 // --- products with the taps side by side -----------------------------------------------------------------------------
@@ -234,9 +224,11 @@ bool FoldsConv1d(const Conv1dShape& shape, int64_t batch, const SequenceInput& i
   return input.x == nullptr && input.vocabulary <= FoldRows(shape, batch);
 }
 
-size_t FoldedConv1dScratchBytes(const Conv1dShape& shape, int64_t batch, bool training) {
+size_t FoldedConv1dScratchBytes(const Conv1dShape& shape, int64_t largest, bool training) {
+  // A batch too large to be folded may be followed by a smaller one.
+  const int64_t batch = std::min<int64_t>(largest, INT32_MAX / shape.steps);
   const int64_t rows = FoldRows(shape, batch);
-  return rows == 0 ? 0 : FoldMemory(shape, batch, rows, training, nullptr).bytes;
+  return rows == 0 ? 0 : FoldMemory(shape, batch, rows, training, nullptr).placement.bytes();
 }
 
 void FoldedConv1dForward(const CudaContext& context, const Conv1dShape& shape, int64_t batch,

@@ -16,8 +16,8 @@ namespace slim::cuda {
 /// Whether that takes less work than products over all windows.
 bool FoldsConv1d(const Conv1dShape& shape, int64_t batch, const SequenceInput& input);
 
-/// Enough for any vocabulary that is folded.
-size_t FoldedConv1dScratchBytes(const Conv1dShape& shape, int64_t batch, bool training);
+/// Enough for any vocabulary that is folded and for batches of up to `largest`.
+size_t FoldedConv1dScratchBytes(const Conv1dShape& shape, int64_t largest, bool training);
 
 void FoldedConv1dForward(const CudaContext& context, const Conv1dShape& shape, int64_t batch,
                          const SequenceInput& input, const Conv1dWeights& weights, float* y, void* scratch);

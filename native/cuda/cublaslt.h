@@ -49,7 +49,7 @@ struct ProductOperands {
   float* bias;  // [columns] where the epilogue has one; written by kBiasGradient alone
 };
 
-/// One thread at a time may use it; products are enqueued, and may be while a graph is captured.
+/// One thread at a time may use it; products are enqueued, and may be while a graph is captured in the relaxed mode.
 class CublasLt {
  public:
   /// Null where cuBLASLt is not there: then CublasLtLibrary says why. Of the device that is current.

@@ -11,6 +11,7 @@
 
 #include "cuda/cudnn_functions.h"
 #include "cuda/cudnn_weights.h"
+#include "cuda/placement.h"
 #include "errors.h"
 
 namespace slim::cuda {
@@ -24,19 +25,6 @@ void CheckCopy(cudaError_t status) {
   if (status == cudaSuccess) return;
   throw Error(ErrorCode::kDevice, std::string("cuDNN's operands could not be copied: ") + cudaGetErrorString(status));
 }
-
-/// While one lives, calls of this thread that allocate do not break the recording of a step: cuDNN loads and allocates
-/// at the first use of what it chose. They are no part of the record.
-class RecordingLeftAlone {
- public:
-  RecordingLeftAlone() { static_cast<void>(cudaThreadExchangeStreamCaptureMode(&mode_)); }
-  ~RecordingLeftAlone() { static_cast<void>(cudaThreadExchangeStreamCaptureMode(&mode_)); }
-  RecordingLeftAlone(const RecordingLeftAlone&) = delete;
-  RecordingLeftAlone& operator=(const RecordingLeftAlone&) = delete;
-
- private:
-  cudaStreamCaptureMode mode_ = cudaStreamCaptureModeRelaxed;  // the thread's other mode
-};
 
 struct Key {
   int64_t batch, steps, inputs, units;
@@ -54,37 +42,15 @@ struct Plan {
   size_t weight_bytes = 0, work_bytes = 0, reserve_bytes = 0;
 };
 
-constexpr size_t kAlignment = 256;
-
-size_t Aligned(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
-
 /// The lengths of sequences on the device: since version 8.9.1 cuDNN takes them from what describes the rows.
 constexpr const int32_t* kLengthsOfRows = nullptr;
 
-/// Hands out parts of a memory one after the other; without a memory it counts.
-class Parts {
- public:
-  explicit Parts(void* memory) : begin_(static_cast<char*>(memory)) {}
-
-  template <class Element>
-  Element* Take(size_t bytes) {
-    const size_t offset = used_;
-    used_ += Aligned(bytes);
-    return begin_ == nullptr ? nullptr : reinterpret_cast<Element*>(begin_ + offset);
-  }
-  size_t used() const { return used_; }
-
- private:
-  char* begin_;
-  size_t used_ = 0;
-};
-
 /// What the backward pass reads again; in inference it lies in the scratch memory.
 struct Kept {
-  Kept(const Key& key, const Plan& plan, Parts& parts)
-      : weights(parts.Take<void>(plan.weight_bytes)),
-        reserve(parts.Take<void>(plan.reserve_bytes)),
-        y(parts.Take<float>(static_cast<size_t>(key.batch * key.steps * key.units) * sizeof(float))) {}
+  Kept(const Key& key, const Plan& plan, Placement& placement)
+      : weights(placement.TakeBytes(plan.weight_bytes)),
+        reserve(placement.TakeBytes(plan.reserve_bytes)),
+        y(placement.Take<float>(key.batch * key.steps * key.units)) {}
 
   void* weights;  // in cuDNN's order
   void* reserve;
@@ -92,19 +58,21 @@ struct Kept {
 };
 
 struct ForwardScratch {
-  ForwardScratch(const Key& key, const Plan& plan, void* cache, Parts& parts)
-      : work(parts.Take<void>(plan.work_bytes)), cached(cache), kept(key, plan, cache == nullptr ? parts : cached) {}
+  ForwardScratch(const Key& key, const Plan& plan, void* cache, Placement& placement)
+      : work(placement.TakeBytes(plan.work_bytes)),
+        cached(cache),
+        kept(key, plan, cache == nullptr ? placement : cached) {}
 
   void* work;
-  Parts cached;
+  Placement cached;
   Kept kept;
 };
 
 struct BackwardScratch {
-  BackwardScratch(const Key& key, const Plan& plan, Parts& parts)
-      : work(parts.Take<void>(plan.work_bytes)),
-        dweights(parts.Take<void>(plan.weight_bytes)),
-        dy(parts.Take<float>(static_cast<size_t>(key.batch * key.steps * key.units) * sizeof(float))) {}
+  BackwardScratch(const Key& key, const Plan& plan, Placement& placement)
+      : work(placement.TakeBytes(plan.work_bytes)),
+        dweights(placement.TakeBytes(plan.weight_bytes)),
+        dy(placement.Take<float>(key.batch * key.steps * key.units)) {}
 
   void* work;
   void* dweights;
@@ -136,33 +104,32 @@ class CudnnLayers final : public CudnnLstm {
 
   size_t CacheBytes(const RecurrenceShape& shape, int64_t batch) override {
     const Key key = KeyOf(shape, batch, true);
-    Parts parts(nullptr);
-    const Kept kept(key, PlanOf(key), parts);
-    return Raise(Room(key).cache, parts.used());
+    Placement placement(nullptr);
+    const Kept kept(key, PlanOf(key), placement);
+    return Raise(Room(key).cache, placement.bytes());
   }
 
   size_t ScratchBytes(const RecurrenceShape& shape, int64_t batch, bool training) override {
     const Key key = KeyOf(shape, batch, training);
     const Plan& plan = PlanOf(key);
-    Parts parts(nullptr);
+    Placement placement(nullptr);
     if (training) {
-      const BackwardScratch scratch(key, plan, parts);
+      const BackwardScratch scratch(key, plan, placement);
     } else {
-      const ForwardScratch scratch(key, plan, nullptr, parts);
+      const ForwardScratch scratch(key, plan, nullptr, placement);
     }
-    return Raise(Room(key).scratch, parts.used());
+    return Raise(Room(key).scratch, placement.bytes());
   }
 
   void Forward(const RecurrenceShape& shape, int64_t batch, const float* x, const RecurrenceWeights& weights,
                const StateOutput& output, void* cache, void* scratch, CUstream_st* stream) override {
-    const RecordingLeftAlone left_alone;
     const bool training = cache != nullptr;
     const Key key = KeyOf(shape, batch, training);
     Plan& plan = PlanOf(key);
-    Parts parts(scratch);
-    const ForwardScratch own(key, plan, cache, parts);
+    Placement placement(scratch);
+    const ForwardScratch own(key, plan, cache, placement);
     const Kept& kept = own.kept;
-    CheckRoom(key, parts, own.cached);
+    CheckRoom(key, placement, own.cached);
 
     Check(Dnn().set_stream(handle_, stream), "cudnnSetStream");
     const auto forward = [&] {
@@ -183,14 +150,13 @@ class CudnnLayers final : public CudnnLstm {
   void Backward(const RecurrenceShape& shape, int64_t batch, const float* x, const RecurrenceWeights&,
                 const StateGradient& doutput, void* cache, const RecurrenceGradients& gradients, float* dx,
                 void* scratch, CUstream_st* stream) override {
-    const RecordingLeftAlone left_alone;
     const Key key = KeyOf(shape, batch, true);
     Plan& plan = PlanOf(key);
-    Parts cached(cache);
+    Placement cached(cache);
     const Kept kept(key, plan, cached);
-    Parts parts(scratch);
-    const BackwardScratch own(key, plan, parts);
-    CheckRoom(key, parts, cached);
+    Placement placement(scratch);
+    const BackwardScratch own(key, plan, placement);
+    CheckRoom(key, placement, cached);
 
     Check(Dnn().set_stream(handle_, stream), "cudnnSetStream");
     GatherGradients(shape, batch, doutput, own.dy, stream);
@@ -224,9 +190,9 @@ class CudnnLayers final : public CudnnLstm {
   }
 
   /// A smaller batch gets the memory of the largest, and nowhere does cuDNN promise that it needs no more.
-  void CheckRoom(const Key& key, const Parts& scratch, const Parts& cache) {
+  void CheckRoom(const Key& key, const Placement& scratch, const Placement& cache) {
     const Bytes& room = Room(key);
-    if (scratch.used() <= room.scratch && cache.used() <= room.cache) return;
+    if (scratch.bytes() <= room.scratch && cache.bytes() <= room.cache) return;
     throw Error(ErrorCode::kDevice, "cuDNN needs more memory for a batch of " + std::to_string(key.batch) +
                                         " than for the largest; choose a batch size that divides the rows");
   }

@@ -6,8 +6,9 @@
 #include <string>
 
 #include "backend.h"
-#include "cuda/cublaslt.h"
 #include "cuda/library.h"
+
+struct CUstream_st;
 
 /// NVIDIA's own LSTM, as another implementation of the recurrence for the standard cell. Where the library was compiled
 /// without cuDNN's headers, it reports just that and opens nothing.
@@ -19,10 +20,10 @@ VendorLibraryReport CudnnLibrary();
 /// Why cuDNN cannot compute this layer in any machine; empty where it can. `masked`: some steps may be masked out.
 std::string WhyNotCudnn(const RecurrenceShape& shape, bool masked);
 
-/// One thread at a time may use it; work is enqueued, and may be while a graph is captured. Shapes are those for which
-/// WhyNotCudnn is empty. The meaning of operands is that of Backend's recurrence, but that all rows are in the order of
-/// the turns: `x` written out [B, T, m], and of a layer that walks backward the last step first. Sizes are asked with
-/// the largest batch, before any pass.
+/// One thread at a time may use it; work is enqueued, and may be while a graph is captured in the relaxed mode. Shapes
+/// are those for which WhyNotCudnn is empty. The meaning of operands is that of Backend's recurrence, but that all rows
+/// are in the order of the turns: `x` written out [B, T, m], and of a layer that walks backward the last step first.
+/// Sizes are asked with the largest batch, before any pass.
 class CudnnLstm {
  public:
   /// Null where cuDNN is not there: then CudnnLibrary says why. Of the device that is current. cuDNN multiplies single

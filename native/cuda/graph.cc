@@ -8,7 +8,9 @@ namespace {
 class Graph {
  public:
   Graph(cudaStream_t stream, const std::function<void()>& enqueue) {
-    Check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "begin to record a step");
+    // Relaxed: cuBLASLt and cuDNN ask the driver, load and allocate when they are first asked for something. That is no
+    // part of the record, and a stricter mode would break it.
+    Check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed), "begin to record a step");
     try {
       enqueue();
     } catch (...) {

@@ -26,10 +26,14 @@ struct CellPlan {
 
   /// Among a sequence's sums of gradients, which are those of the biases and then those of the diagonals.
   __host__ __device__ int DiagonalSum(int block) const { return bias_blocks + diagonal[block]; }
+  /// Whether the activations are those that TanhAndSigmoid knows.
+  __host__ __device__ bool HasTanhAndSigmoid() const {
+    return activation == Activation::kTanh && gate_activation == Activation::kSigmoid;
+  }
 };
 
 /// By the units for exponentials and reciprocals: a few instructions where the library's functions take forty. Off by
-/// less than 1e-6 of the value.
+/// less than 1e-6.
 __device__ inline float FastSigmoid(float x) { return __fdividef(1.0f, 1.0f + __expf(-x)); }
 __device__ inline float FastTanh(float x) {
   // Near zero the quotient cancels: there the terms of tanh's series up to the eleventh power.

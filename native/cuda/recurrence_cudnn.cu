@@ -5,9 +5,9 @@
 #include "cuda/cudnn.h"
 #include "cuda/launch.h"
 #include "cuda/memory_operations.h"
+#include "cuda/placement.h"
 #include "cuda/recurrence_choice.h"
 #include "cuda/recurrence_cudnn.h"
-#include "cuda/recurrence_memory.h"
 #include "cuda/token_groups.h"
 #include "errors.h"
 
@@ -75,9 +75,9 @@ struct Memory {
         x(Rows(layout.moves_inputs, layout.positions * layout.inputs)),
         states(Rows(layout.moves_states, layout.positions * layout.units)),
         dx(Rows(training, layout.positions * layout.inputs)),
-        token_groups(placement.Take<uint8_t>(
-            training && layout.embedded ? static_cast<int64_t>(TokenGroupsBytes(layout.positions, layout.inputs)) : 0)),
-        cudnn(placement.Take<uint8_t>(0)) {}
+        token_groups(
+            placement.TakeBytes(training && layout.embedded ? TokenGroupsBytes(layout.positions, layout.inputs) : 0)),
+        cudnn(placement.TakeBytes(0)) {}
 
   float* Rows(bool wanted, int64_t floats) { return wanted ? placement.Take<float>(floats) : nullptr; }
 
@@ -85,8 +85,8 @@ struct Memory {
   float* x;       // [B, T, m] by turn
   float* states;  // [B, T, n] by turn: the states, or their gradients
   float* dx;      // [B, T, m] by turn
-  uint8_t* token_groups;
-  uint8_t* cudnn;
+  void* token_groups;
+  void* cudnn;
 };
 
 void MoveRows(const CudaContext& context, const Layout& layout, bool add, const RowMove& move) {

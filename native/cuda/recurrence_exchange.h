@@ -20,6 +20,10 @@ enum class TeamKind : uint8_t {
 
 /// A team and its memory.
 struct TeamShape {
+  // Of shared memory, before the buffers: the barriers, and what aligns the buffers as the memory is.
+  static constexpr size_t kBarrierBytes = 128;
+  static_assert(2 * sizeof(TransactionBarrier) <= kBarrierBytes);
+
   TeamKind kind;
   int blocks;       // of a team
   int sequences;    // of a tile, which a team walks at a time
@@ -38,7 +42,7 @@ struct TeamShape {
   /// A grid's rounds wait in global memory, so that one buffer is enough.
   __host__ __device__ int Buffers() const { return kind == TeamKind::kGrid ? 1 : 2; }
   __host__ __device__ size_t SharedBytes() const {
-    return 2 * sizeof(TransactionBarrier) + 112 + static_cast<size_t>(Buffers()) * BufferFloats() * sizeof(float);
+    return kBarrierBytes + static_cast<size_t>(Buffers()) * BufferFloats() * sizeof(float);
   }
 };
 
@@ -57,7 +61,7 @@ class TeamExchange {
   __device__ explicit TeamExchange(const TeamShape& shape) : shape_(shape) {
     unsigned char* shared = SharedMemory<unsigned char>();
     barriers_ = reinterpret_cast<TransactionBarrier*>(shared);
-    buffers_ = reinterpret_cast<float*>(shared + 128);
+    buffers_ = reinterpret_cast<float*>(shared + TeamShape::kBarrierBytes);
     const size_t floats = static_cast<size_t>(shape.Buffers()) * shape.BufferFloats();
     for (size_t i = threadIdx.x; i < floats; i += blockDim.x) buffers_[i] = 0.0f;
     if (shape.kind != TeamKind::kCluster) {

@@ -6,9 +6,6 @@
 namespace slim::cuda {
 namespace {
 
-// Of a tile of the team kernels.
-constexpr int64_t kMostSequences = 32;
-
 WalkLists TakeLists(const RecurrencePlan& plan, Placement& placement) {
   WalkLists lists;
   lists.order = placement.Take<int32_t>(plan.batch);
@@ -66,9 +63,9 @@ BackwardScratch::BackwardScratch(const RecurrencePlan& plan, void* memory)
           placement, plan.input_dropout || plan.recurrent_dropout || plan.embedded, plan.positions,
           std::max(plan.input_dropout || plan.embedded ? plan.inputs : 0, plan.recurrent_dropout ? plan.units : 0))),
       gathered_gradient(TakeRows(placement, plan.input_dropout || plan.embedded, plan.positions, plan.inputs)),
-      token_groups(plan.embedded && plan.input_blocks > 0 ? placement.Take<uint8_t>(static_cast<int64_t>(
-                                                                TokenGroupsBytes(plan.positions, plan.TokenRowWidth())))
-                                                          : nullptr),
+      token_groups(plan.embedded && plan.input_blocks > 0
+                       ? placement.TakeBytes(TokenGroupsBytes(plan.positions, plan.TokenRowWidth()))
+                       : nullptr),
       dh(TakeRows(placement, true, plan.batch, plan.units)),
       dc(TakeRows(placement, true, plan.batch, plan.units)),
       da(TakeRows(placement, plan.full_blocks > 0, plan.batch, plan.full_width)),

@@ -3,31 +3,13 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "cuda/placement.h"
 #include "cuda/recurrence_plan.h"
 #include "cuda/recurrence_sequences.h"
 
 /// The arrays of the recurrence in the memory that the caller gives. Each set is made twice: once without memory, to
 /// learn the bytes, and once with it. All that a smaller batch takes fits into what a larger one takes.
 namespace slim::cuda {
-
-/// Hands out arrays of a block of memory one after the other; without memory it only counts.
-class Placement {
- public:
-  explicit Placement(void* memory) : memory_(static_cast<uint8_t*>(memory)) {}
-
-  template <class T>
-  T* Take(int64_t count) {
-    T* taken = memory_ == nullptr ? nullptr : reinterpret_cast<T*>(memory_ + bytes_);
-    bytes_ += (static_cast<size_t>(count) * sizeof(T) + kAlignment - 1) / kAlignment * kAlignment;
-    return taken;
-  }
-  size_t bytes() const { return bytes_; }
-
- private:
-  static constexpr size_t kAlignment = 256;
-  uint8_t* memory_;
-  size_t bytes_ = 0;
-};
 
 /// Kept from the forward to the backward pass of a training step.
 struct RecurrenceCache {
@@ -44,7 +26,8 @@ struct RecurrenceCache {
 struct TeamMemory {
   TeamMemory(const RecurrencePlan& plan, Placement& placement);
 
-  static constexpr int kMostBlocks = 8192;  // of a grid
+  static constexpr int kMostBlocks = 8192;   // of a grid
+  static constexpr int kMostSequences = 32;  // of a tile
 
   float* states;    // what the blocks of a grid tell each other
   uint32_t* flags;  // [kMostBlocks]: how far they are

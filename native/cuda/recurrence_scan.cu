@@ -273,10 +273,6 @@ bool ReadsCandidateAlone(const CellPlan& cell) {
   return true;
 }
 
-bool IsTanhAndSigmoid(const CellPlan& cell) {
-  return cell.activation == Activation::kTanh && cell.gate_activation == Activation::kSigmoid;
-}
-
 template <class Operands>
 void LaunchScan(const CudaContext& context, const RecurrencePlan& plan, void (*kernel)(Operands),
                 const Operands& operands) {
@@ -292,14 +288,14 @@ bool ScanServes(const RecurrencePlan& plan) {
 }
 
 void ScanForward(const CudaContext& context, const RecurrencePlan& plan, const ScanForwardOperands& operands) {
-  const auto kernel = !IsTanhAndSigmoid(plan.cell)     ? ScanForwardKernel<AnyActivations, 4>
+  const auto kernel = !plan.cell.HasTanhAndSigmoid()   ? ScanForwardKernel<AnyActivations, 4>
                       : ReadsCandidateAlone(plan.cell) ? ScanForwardKernel<TanhAndSigmoid, 1>
                                                        : ScanForwardKernel<TanhAndSigmoid, 4>;
   LaunchScan(context, plan, kernel, operands);
 }
 
 void ScanBackward(const CudaContext& context, const RecurrencePlan& plan, const ScanBackwardOperands& operands) {
-  const auto kernel = !IsTanhAndSigmoid(plan.cell)     ? ScanBackwardKernel<AnyActivations, 4>
+  const auto kernel = !plan.cell.HasTanhAndSigmoid()   ? ScanBackwardKernel<AnyActivations, 4>
                       : ReadsCandidateAlone(plan.cell) ? ScanBackwardKernel<TanhAndSigmoid, 1>
                                                        : ScanBackwardKernel<TanhAndSigmoid, 4>;
   LaunchScan(context, plan, kernel, operands);

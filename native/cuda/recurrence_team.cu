@@ -46,10 +46,12 @@ TeamBackwardFunction BackwardKernel(const TeamEngine& engine) {
   return lanes ? kLaneBackwardKernels[engine.kernel] : kMatrixBackwardKernels[engine.kernel];
 }
 
-// Teams that the device holds at a time; blocks of a grid and of a cluster must be resident together.
+// Teams that the device holds at a time; blocks of a grid and of a cluster must be resident together. From now on the
+// kernel may be launched so. What it is allowed is the kernel's, whoever launches it: all that the device has, so that
+// another thread's choice in between takes nothing away.
 template <class Kernel>
 int ResidentTeams(const CudaContext& context, const TeamChoice& choice, Kernel kernel) {
-  AllowSharedMemory(kernel, choice.shared_bytes);
+  AllowSharedMemory(kernel, context.device.shared_per_block);
   if (choice.kind == TeamKind::kCluster && choice.blocks > 1) {
     if (choice.blocks > kPortableCluster) AllowLargeClusters(kernel);
     cudaLaunchAttribute attribute;
@@ -112,8 +114,6 @@ template <class Operands>
 void LaunchTeams(const CudaContext& context, const RecurrencePlan& plan, const TeamChoice& choice,
                  void (*kernel)(TeamLaunch, Operands), const Operands& operands, const TeamMemory& memory) {
   if (choice.kind == TeamKind::kGrid) ClearGrid(context, choice, memory);
-  AllowSharedMemory(kernel, choice.shared_bytes);
-  if (choice.kind == TeamKind::kCluster && choice.blocks > kPortableCluster) AllowLargeClusters(kernel);
   LaunchShape shape;
   shape.grid = dim3(static_cast<unsigned>(choice.teams * choice.blocks));
   shape.block = dim3(static_cast<unsigned>(choice.threads));

@@ -58,7 +58,7 @@ __global__ void __launch_bounds__(Engine::kMostThreads, 1)
   const Walk& walk = operands.walk;
   const CellPlan& cell = operands.cell;
   const int units = launch.units;
-  const bool usual = cell.activation == Activation::kTanh && cell.gate_activation == Activation::kSigmoid;
+  const bool usual = cell.HasTanhAndSigmoid();
   const bool drops = Engine::kDrops && operands.weights.factors != nullptr;
   TeamExchange exchange(launch.team);
   const TeamLane own = Engine::Own(launch, exchange.BlockOfTeam());

@@ -3,6 +3,7 @@
 
 #include "cuda/recurrence_lane_engine.h"
 #include "cuda/recurrence_matrix_engine.h"
+#include "cuda/recurrence_memory.h"
 #include "cuda/recurrence_team_engine.h"
 
 namespace slim::cuda {
@@ -39,8 +40,6 @@ struct MatrixInstance {
 constexpr MatrixInstance kMatrixInstances[] = {SLIM_MATRIX_INSTANCES(SLIM_INSTANCE)};
 #undef SLIM_INSTANCE
 
-constexpr int kMostSequences = 32;  // of a tile
-
 int Divide(int a, int b) { return (a + b - 1) / b; }
 
 // The first that serves is the one of least depth.
@@ -75,7 +74,7 @@ TeamEngine DivideMatrix(const RecurrencePlan& plan, Pass pass, const MatrixInsta
   engine.group_warps = plan.full_blocks * engine.slices;
   engine.most_groups = MatrixLimits::kMostWarps / engine.group_warps;
   // Each lane of a group owns one unit of one sequence.
-  engine.most_sequences = std::min(engine.group_warps * 32 / engine.group_units, kMostSequences);
+  engine.most_sequences = std::min(engine.group_warps * 32 / engine.group_units, TeamMemory::kMostSequences);
   engine.vectors = pass == Pass::kForward && !plan.recurrent_dropout ? 1 : plan.full_blocks;
   engine.row_stride = MatrixLimits::RowStride(batches);
   engine.row_words = words;

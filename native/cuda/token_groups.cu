@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "cuda/launch.h"
+#include "cuda/placement.h"
 #include "cuda/ptx.h"
 #include "cuda/token_groups.h"
 #include "cuda/token_sums.h"
@@ -137,37 +138,22 @@ void SumRows(const CudaContext& context, const TokenOrder& order, const StridedR
 
 // --- memory ----------------------------------------------------------------------------------------------------------
 
-constexpr size_t kAlignment = 256;
-
-size_t Aligned(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
-
 int64_t Blocks(int64_t count, int64_t per_block) { return std::max<int64_t>(1, (count + per_block - 1) / per_block); }
 
 // Where things lie in the memory: two orders, counts of digits, open sums.
 struct Layout {
+  Placement placement;
   uint32_t* tokens[2];
   int32_t* positions[2];
   uint32_t* counts;
   float* open;
-  size_t bytes = 0;
 
-  Layout(int64_t count, int64_t width, void* memory) : base_(static_cast<uint8_t*>(memory)) {
-    const auto places = static_cast<size_t>(count);
-    for (uint32_t*& array : tokens) array = Take<uint32_t>(places);
-    for (int32_t*& array : positions) array = Take<int32_t>(places);
-    counts = Take<uint32_t>(static_cast<size_t>(Blocks(count, kTile) * kDigits));
-    open = Take<float>(static_cast<size_t>(OpenSumFloats(count, width)));
+  Layout(int64_t count, int64_t width, void* memory) : placement(memory) {
+    for (uint32_t*& array : tokens) array = placement.Take<uint32_t>(count);
+    for (int32_t*& array : positions) array = placement.Take<int32_t>(count);
+    counts = placement.Take<uint32_t>(Blocks(count, kTile) * kDigits);
+    open = placement.Take<float>(OpenSumFloats(count, width));
   }
-
- private:
-  template <class T>
-  T* Take(size_t count) {
-    T* taken = base_ == nullptr ? nullptr : reinterpret_cast<T*>(base_ + bytes);
-    bytes += Aligned(count * sizeof(T));
-    return taken;
-  }
-
-  uint8_t* base_;
 };
 
 int DigitsFor(int64_t vocabulary) {
@@ -178,7 +164,7 @@ int DigitsFor(int64_t vocabulary) {
 
 }  // namespace
 
-size_t TokenGroupsBytes(int64_t count, int64_t width) { return Layout(count, width, nullptr).bytes; }
+size_t TokenGroupsBytes(int64_t count, int64_t width) { return Layout(count, width, nullptr).placement.bytes(); }
 
 float* OpenSums(int64_t count, void* memory) { return Layout(count, 0, memory).open; }
 

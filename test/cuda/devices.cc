@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "cpu/cpu_backend.h"
+#include "cuda/device_session.h"
 #include "test.h"
 
 namespace slim::test {
@@ -13,6 +14,11 @@ bool SameBits(const FloatArray& a, const FloatArray& b) {
 }
 
 }  // namespace
+
+bool HasPrecision(Precision precision) {
+  OpenCudaDevice(0);
+  return cuda::DeviceSession(0, precision).context().precision == precision;
+}
 
 Bench::~Bench() {
   for (void* memory : memory_) backend_->Free(memory);

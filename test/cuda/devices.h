@@ -19,6 +19,10 @@ int CudaRuns();
 // A fresh CUDA device for the run of that number; none other is open.
 std::unique_ptr<Backend> OpenCudaDevice(int run, Precision precision = Precision::kFloat32);
 
+// Whether the CUDA device computes in the precision that is asked for: one that has no such precision keeps more. None
+// is open.
+bool HasPrecision(Precision precision);
+
 // A device and arrays on it, which end together.
 class Bench {
  public:

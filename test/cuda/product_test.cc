@@ -58,9 +58,9 @@ double Tolerance(Precision precision) {
     case Precision::kFloat32:
       return 2e-6;
     case Precision::kTf32:
-      return 2e-3;
+      return kTf32Tolerance;
     case Precision::kBfloat16:
-      return 2e-2;
+      return kBfloat16Tolerance;
   }
   return 0;
 }
@@ -168,12 +168,6 @@ TEST("every end of the product gives what it says, with sums in parts too") {
       }
     }
   }
-}
-
-// A device that has no such precision keeps more.
-bool HasPrecision(Precision precision) {
-  OpenCudaDevice(0);
-  return cuda::DeviceSession(0, precision).context().precision == precision;
 }
 
 TEST("an operand is rounded to the nearest number of the precision") {

@@ -37,7 +37,7 @@ std::string Refusal(Bench& bench, const char* kernel, const Cell& cell, int64_t 
 void ExpectRight(Bench& bench, const Problem& problem, const char* what) {
   const ProblemData data = MakeData(problem);
   for (const NamedError& error : Errors(SolveOnDevice(bench, problem, data), SolvePlainly(problem, data))) {
-    if (error.error > 1e-5) Fail(__FILE__, __LINE__, std::string(what) + ", " + error.array + " is off");
+    if (!(error.error <= 1e-5)) Fail(__FILE__, __LINE__, std::string(what) + ", " + error.array + " is off");
   }
 }
 

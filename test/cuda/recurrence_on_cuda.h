@@ -1,8 +1,11 @@
 // The problems of test/native/recurrence_problem.h, solved by the CUDA device.
 #pragma once
 
+#include <cuda_runtime.h>
+
 #include <cstdlib>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "backend.h"
@@ -21,6 +24,13 @@ class KernelNamed {
   KernelNamed(const KernelNamed&) = delete;
   KernelNamed& operator=(const KernelNamed&) = delete;
 };
+
+// Whether the CUDA device has the kernel of that name: clusters need compute capability 9.0.
+inline bool HasKernel(std::string_view name) {
+  cudaDeviceProp properties;
+  return !name.starts_with("cluster") ||
+         (cudaGetDeviceProperties(&properties, 0) == cudaSuccess && properties.clusterLaunch != 0);
+}
 
 // The operands of a problem on a device, and one pass after the other over them.
 class DeviceProblem {

@@ -12,7 +12,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <utility>
 
 #include "arrays.h"
 #include "cpu/cpu_backend.h"
@@ -36,11 +35,6 @@ cudaError_t cudaMemcpy2DAsync(void* to, size_t to_pitch, const void* from, size_
 }
 cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t) {
   std::memset(to, value, bytes);
-  return cudaSuccess;
-}
-cudaError_t cudaThreadExchangeStreamCaptureMode(cudaStreamCaptureMode* mode) {
-  static cudaStreamCaptureMode of_thread = cudaStreamCaptureModeGlobal;
-  std::swap(of_thread, *mode);
   return cudaSuccess;
 }
 const char* cudaGetErrorString(cudaError_t) { return "a failure"; }

@@ -1,6 +1,8 @@
 // What the scans do apart from other walks, against the plain path in double precision: kernels for the gates that a
 // cell has, the kernel's gradient summed on the way, and states that go past the caches.
 
+#include <algorithm>
+
 #include "recurrence_problem.h"
 #include "test.h"
 
@@ -87,6 +89,18 @@ TEST("scans whose states no cache holds equal the plain path") {
     ThreadPool alone(1), many(5);
     ExpectSameBits(named.name, SolveOnCpu(problem, data, many), SolveOnCpu(problem, data, alone));
   }
+}
+
+TEST("sequences leave a stem whose states no cache holds with the state they share") {
+  Problem problem;
+  problem.shape = MakeShape(SameGates("ub", "Wub"), 40, 4, 300);
+  problem.batch = 40;
+  problem.embedded = true;
+  ProblemData data = MakeData(problem);
+  for (int64_t b = 0; b < problem.batch; ++b) {
+    std::fill_n(data.tokens.begin() + b * problem.shape.steps, 20 + b % 5, 3);
+  }
+  Compare(problem, data, "a stem");
 }
 
 TEST("a smaller batch fits into a scan's memory for a larger one") {
