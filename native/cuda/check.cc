@@ -40,7 +40,6 @@ std::string NameOf(const void* kernel) {
 
 bool IsDeviceLost(cudaError_t error) {
   switch (error) {
-    case cudaErrorDevicesUnavailable:
     case cudaErrorECCUncorrectable:
     case cudaErrorIllegalAddress:
     case cudaErrorLaunchTimeout:
