@@ -151,6 +151,7 @@ class TeamExchange {
     uint64_t start = 0;
     while (!PhaseIsOver(&barriers_[round_ & 1], parity)) CheckWait(start);
     if (threadIdx.x == 0) Expect(round_ + 2);
+    __syncwarp();  // lanes may see the end of the phase one after the other; the matrix units want all of them
   }
 
   __device__ void WaitForGrid() {
