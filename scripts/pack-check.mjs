@@ -88,11 +88,14 @@ function checkSize(archive) {
   }
 }
 
-/** Where nvcc is, the package carries the CUDA library, and it opens, with or without a driver. */
+/** Where nvcc is, the package carries the CUDA library packed, and it opens, with or without a driver. */
 function checkCudaLibrary(doctor, project) {
   const { cuda } = JSON.parse(outputOf(process.execPath, [doctor, 'doctor', '--json'], { cwd: project }) ?? '{}');
   if (findNvcc() !== undefined && cuda?.opened !== true) {
     throw new SetupError(`Expected the CUDA library to open but: ${cuda?.reason}`);
+  }
+  if (cuda?.opened && !cuda.path.endsWith('.so.br')) {
+    throw new SetupError(`Expected the packed CUDA library to be opened but ${cuda.path} was`);
   }
 }
 

@@ -55,12 +55,18 @@ const names = ['auto', 'cpu', 'cuda'] as const;
  */
 export function checkedDevice(value: unknown): string {
   if (value === 'cpu') return value;
-  if (value === 'auto') return firstUsableGpu(loadNative().cuda()) ?? 'cpu';
+  if (value === 'auto') return bestDevice(loadNative());
   if (typeof value === 'string' && /^cuda(:\d+)?$/.test(value)) return usableGpu(value, loadNative().cuda());
   const message = expectation("'auto', 'cpu', 'cuda' or 'cuda:<index>'", 'device', value);
   throw new InvalidArgumentError(
     typeof value === 'string' ? `${message}; did you mean ${nearestName(value, names)}?` : message,
   );
+}
+
+/** Without a driver a packed library is left as it is: to unpack it takes time and memory, and it could say no more. */
+function bestDevice(addon: NativeAddon): string {
+  if (addon.packedCuda()?.driver === false) return 'cpu';
+  return firstUsableGpu(addon.cuda()) ?? 'cpu';
 }
 
 function firstUsableGpu({ devices }: NativeCuda): string | undefined {

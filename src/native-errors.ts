@@ -1,6 +1,7 @@
 /**
  * The addon wrapped so that what it throws are this package's errors, on the stack of the JavaScript that called: the
  * addon itself throws plain errors with a `code`, and its promises reject from another thread, where there is no stack.
+ * Its CUDA library is unpacked where that is asked for.
  */
 
 import {
@@ -24,6 +25,7 @@ import type {
   NativeTrainingSpec,
   NativeTrainJob,
 } from './native.js';
+import { openCuda } from './packed-cuda.js';
 
 const classes: Readonly<Record<string, new (message: string) => SlimLstmError>> = {
   ERR_INVALID_ARGUMENT: InvalidArgumentError,
@@ -218,7 +220,8 @@ export function wrapAddon(addon: NativeAddon): NativeAddon {
   const wrapped: NativeAddon = {
     apiVersion: addon.apiVersion,
     cpu: () => call(wrapped.cpu, () => addon.cpu()),
-    cuda: () => call(wrapped.cuda, () => addon.cuda()),
+    cuda: () => call(wrapped.cuda, () => openCuda(addon)),
+    packedCuda: () => call(wrapped.packedCuda, () => addon.packedCuda()),
     createModel: (spec, options) => call(wrapped.createModel, () => new Model(addon.createModel(spec, options))),
     createDataset: (options) => call(wrapped.createDataset, () => new Dataset(addon.createDataset(options))),
     timeLayers: (...args) => timing(wrapped.timeLayers, addon, args),

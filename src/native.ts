@@ -297,6 +297,13 @@ export interface NativeCuda {
   readonly libraries: readonly NativeCudaLibrary[];
 }
 
+/** The CUDA library as the package carries it, where nobody opened it yet. */
+export interface NativePackedCuda {
+  readonly path: string;
+  /** Whether the driver's library is there; where it is not, the CUDA library has no more to tell than that. */
+  readonly driver: boolean;
+}
+
 /** A device, and how it is to work. */
 export interface NativeDevice {
   readonly device: string;
@@ -336,8 +343,13 @@ export interface NativeAddon {
   readonly apiVersion: number;
   /** The CPU device: instruction set chosen, such as `AVX-512`. */
   cpu(): { target: string; cores: number };
-  /** The CUDA device: the library is opened by the first call, the answer stays the same. */
-  cuda(): NativeCuda;
+  /**
+   * The CUDA device: the library is opened by the first call, the answer stays the same. Where `packedCuda` names a file,
+   * that call takes its unpacked `contents`, empty where they cannot be had; wrapAddon sees to it.
+   */
+  cuda(contents?: Uint8Array): NativeCuda;
+  /** The packed library that `cuda` is to open; null where it needs no unpacking, or none any more. */
+  packedCuda(): NativePackedCuda | null;
   createModel(spec: NativeModelSpec, options: NativeDevice & { readonly seed: number }): NativeModel;
   createDataset(options: NativeDatasetOptions): NativeDataset;
   /** Times models without a loss, turn by turn, on a thread of its own; `steps` of the progress counts all turns. */
@@ -357,7 +369,7 @@ export interface NativeAddon {
 }
 
 /** What the addon answers for `apiVersion`; raised with every change of the interfaces above. */
-const API_VERSION = 4;
+const API_VERSION = 5;
 
 let loaded: NativeAddon | undefined;
 

@@ -171,4 +171,9 @@ View<int32_t> ReadInts(const Napi::Value& value, const std::string& name) {
   return ViewOf<int32_t>(value);
 }
 
+View<uint8_t> ReadBytes(const Napi::Value& value, const std::string& name) {
+  if (TypeOf(value) != napi_uint8_array) RejectValue("a Uint8Array", name, value);
+  return ViewOf<uint8_t>(value);
+}
+
 }  // namespace slim::addon

@@ -48,7 +48,7 @@ Value ReadName(const Napi::Object& from, const char* name, std::initializer_list
   RejectValue(expected, name, value);
 }
 
-/// The memory of a Float32Array or an Int32Array. It is the caller's: valid until JavaScript runs again.
+/// The memory of a Float32Array, an Int32Array or a Uint8Array. It is the caller's: valid until JavaScript runs again.
 template <class T>
 struct View {
   const T* data;
@@ -58,5 +58,6 @@ bool IsFloats(const Napi::Value& value);
 bool IsInts(const Napi::Value& value);
 View<float> ReadFloats(const Napi::Value& value, const std::string& name);
 View<int32_t> ReadInts(const Napi::Value& value, const std::string& name);
+View<uint8_t> ReadBytes(const Napi::Value& value, const std::string& name);
 
 }  // namespace slim::addon

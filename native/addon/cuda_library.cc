@@ -8,17 +8,25 @@
 #if defined(__linux__)
 #include <dlfcn.h>
 #include <unistd.h>
+
+#include "addon/library_in_memory.h"
 #endif
 
 namespace slim::addon {
 namespace {
 
 constexpr char kPathVariable[] = "SLIM_LSTM_CUDA_LIBRARY";
+/// What the name of a packed library has behind that of the library.
+constexpr char kPackedEnding[] = ".br";
 constexpr char kBuildAdvice[] =
     "build it, which needs nvcc of the CUDA toolkit: in a checkout with npm run build:cuda, in a project that has "
     "slim-lstm installed with node node_modules/slim-lstm/scripts/build-from-source.mjs --cuda";
 
+bool IsPacked(const std::string& path) { return path.ends_with(kPackedEnding); }
+
 #if defined(__linux__)
+
+bool Exists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
 
 /// The file beside this addon, wherever that was loaded from.
 std::string PathBesideAddon() {
@@ -33,19 +41,48 @@ std::string LibraryPath() {
   return named == nullptr || *named == '\0' ? PathBesideAddon() : named;
 }
 
-/// Opens the library at `library.path` and asks it about the machine; what fails is told in `reason`.
-void Open(CudaLibrary& library) {
-  if (access(library.path.c_str(), F_OK) != 0) {
-    library.reason =
-        "this installation of slim-lstm has no CUDA library (looked for " + library.path + "); " + kBuildAdvice;
-    return;
-  }
+/// `path`, or its packed form where that alone is there.
+std::string PresentForm(const std::string& path) {
+  const std::string packed = path + kPackedEnding;
+  return !Exists(path) && Exists(packed) ? packed : path;
+}
+
+/// The handle, or null, and then `library.reason` says why.
+void* OpenPlain(CudaLibrary& library) {
   // RTLD_LOCAL: its names are nobody else's concern, nor are others' its own.
   void* handle = dlopen(library.path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) {
     library.reason = "the CUDA library could not be opened (" + std::string(dlerror()) + "); " + kBuildAdvice;
+  }
+  return handle;
+}
+
+/// The same for one that was unpacked.
+void* OpenUnpacked(CudaLibrary& library, std::span<const uint8_t> contents) {
+  if (contents.empty()) {
+    library.reason = "the CUDA library " + library.path +
+                     " could not be unpacked: it cannot be read or is damaged; install slim-lstm anew, or " +
+                     kBuildAdvice;
+    return nullptr;
+  }
+  std::string error;
+  void* handle = OpenLibraryInMemory(contents, error);
+  if (handle == nullptr) {
+    library.reason = "the CUDA library " + library.path + " could not be opened from memory (" + error +
+                     "); unpack it beside itself with brotli --decompress, or " + kBuildAdvice;
+  }
+  return handle;
+}
+
+/// Opens the library at `library.path` and asks it about the machine; what fails is told in `reason`.
+void Open(CudaLibrary& library, std::span<const uint8_t> contents) {
+  if (!Exists(library.path)) {
+    library.reason =
+        "this installation of slim-lstm has no CUDA library (looked for " + library.path + "); " + kBuildAdvice;
     return;
   }
+  void* handle = IsPacked(library.path) ? OpenUnpacked(library, contents) : OpenPlain(library);
+  if (handle == nullptr) return;
   const auto version = reinterpret_cast<cuda::ApiVersionFunction*>(dlsym(handle, cuda::kApiVersionName));
   const auto score = reinterpret_cast<cuda::ScoreFunction*>(dlsym(handle, cuda::kScoreName));
   const auto init = reinterpret_cast<cuda::InitFunction*>(dlsym(handle, cuda::kInitName));
@@ -67,11 +104,26 @@ void Open(CudaLibrary& library) {
 
 #else
 
+bool Exists(const std::string&) { return false; }
+
 std::string LibraryPath() { return ""; }
 
-void Open(CudaLibrary& library) { library.reason = "slim-lstm uses CUDA on Linux alone"; }
+std::string PresentForm(const std::string& path) { return path; }
+
+void Open(CudaLibrary& library, std::span<const uint8_t>) { library.reason = "slim-lstm uses CUDA on Linux alone"; }
 
 #endif
+
+/// By the path that was asked for, whichever form was there.
+struct OpenedLibraries {
+  std::mutex mutex;
+  std::map<std::string, CudaLibrary> by_path;
+};
+
+OpenedLibraries& Opened() {
+  static OpenedLibraries libraries;
+  return libraries;
+}
 
 std::string CudaName(int index) { return "cuda:" + std::to_string(index); }
 
@@ -105,17 +157,32 @@ int UsableDevice(const CudaLibrary& library, int index) {
 
 }  // namespace
 
-const CudaLibrary& OpenCudaLibrary() {
-  static std::mutex mutex;
-  static std::map<std::string, CudaLibrary> libraries;
-  const std::lock_guard<std::mutex> lock(mutex);
+const CudaLibrary& OpenCudaLibrary(std::span<const uint8_t> contents) {
+  OpenedLibraries& opened = Opened();
+  const std::lock_guard<std::mutex> lock(opened.mutex);
   const std::string path = LibraryPath();
-  const auto known = libraries.find(path);
-  if (known != libraries.end()) return known->second;
+  const auto known = opened.by_path.find(path);
+  if (known != opened.by_path.end()) return known->second;
   CudaLibrary library;
-  library.path = path;
-  Open(library);
-  return libraries.emplace(path, std::move(library)).first->second;
+  library.path = PresentForm(path);
+  Open(library, contents);
+  return opened.by_path.emplace(path, std::move(library)).first->second;
+}
+
+std::string PackedCudaLibrary() {
+  OpenedLibraries& opened = Opened();
+  const std::lock_guard<std::mutex> lock(opened.mutex);
+  const std::string path = LibraryPath();
+  const std::string present = PresentForm(path);
+  return opened.by_path.contains(path) || !IsPacked(present) || !Exists(present) ? "" : present;
+}
+
+bool HasCudaDriver() {
+#if defined(__linux__)
+  return dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL) != nullptr;
+#else
+  return false;
+#endif
 }
 
 std::unique_ptr<Backend> OpenCudaDevice(int index, Precision precision) {

@@ -1,7 +1,10 @@
 #include "addon/cuda_report.h"
 
+#include <cstdint>
+#include <span>
 #include <string>
 
+#include "addon/arguments.h"
 #include "addon/cuda_library.h"
 #include "addon/guarded.h"
 
@@ -47,12 +50,19 @@ Napi::Array ArrayOf(Napi::Env env, const std::vector<Item>& items, const Convert
   return array;
 }
 
+/// What is handed over of a packed library; empty where nothing is.
+std::span<const uint8_t> Contents(const Napi::Value& value) {
+  if (value.IsUndefined()) return {};
+  const View<uint8_t> bytes = ReadBytes(value, "contents");
+  return {bytes.data, static_cast<size_t>(bytes.size)};
+}
+
 }  // namespace
 
 Napi::Value CudaReport(const Napi::CallbackInfo& info) {
   return Guarded(info.Env(), [&]() -> Napi::Value {
     const Napi::Env env = info.Env();
-    const CudaLibrary& library = OpenCudaLibrary();
+    const CudaLibrary& library = OpenCudaLibrary(Contents(info[0]));
     Napi::Object object = Napi::Object::New(env);
     object.Set("path", TextOrNull(env, library.path));
     object.Set("opened", library.init != nullptr);
@@ -63,6 +73,18 @@ Napi::Value CudaReport(const Napi::CallbackInfo& info) {
     object.Set("architectures", TextOrNull(env, library.report.architectures));
     object.Set("devices", ArrayOf(env, library.report.devices, DeviceObject));
     object.Set("libraries", ArrayOf(env, library.report.libraries, LibraryObject));
+    return object;
+  });
+}
+
+Napi::Value PackedCuda(const Napi::CallbackInfo& info) {
+  return Guarded(info.Env(), [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    const std::string path = PackedCudaLibrary();
+    if (path.empty()) return env.Null();
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("path", path);
+    object.Set("driver", HasCudaDriver());
     return object;
   });
 }

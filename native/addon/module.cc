@@ -13,7 +13,7 @@ namespace slim::addon {
 namespace {
 
 /// Raised with every change of the interfaces in src/native.ts.
-constexpr int kApiVersion = 4;
+constexpr int kApiVersion = 5;
 
 Napi::Value Cpu(const Napi::CallbackInfo& info) {
   return Guarded(info.Env(), [&]() -> Napi::Value {
@@ -36,6 +36,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("apiVersion", kApiVersion);
   exports.Set("cpu", Napi::Function::New<Cpu>(env, "cpu"));
   exports.Set("cuda", Napi::Function::New<CudaReport>(env, "cuda"));
+  exports.Set("packedCuda", Napi::Function::New<PackedCuda>(env, "packedCuda"));
   exports.Set("createModel", Napi::Function::New<ModelObject::Create>(env, "createModel"));
   exports.Set("createDataset", Napi::Function::New<DatasetObject::Create>(env, "createDataset"));
   exports.Set("timeLayers", Napi::Function::New<TimeLayers>(env, "timeLayers"));

@@ -29,7 +29,7 @@ describe('the packed archive', () => {
       /^dist\/.+\.(js|d\.ts)$/,
       /^native\/.+\.(cc|h|cu|cuh|map)$/,
       /^cmake\/.+\.(cmake|sh)$/,
-      /^prebuilds\/[a-z0-9]+-[a-z0-9]+\/[^/]+\.(node|so)$/,
+      /^prebuilds\/[a-z0-9]+-[a-z0-9]+\/[^/]+\.(node|so\.br)$/,
       /^scripts\/build-from-source\.mjs$/,
     ];
     expect(paths.filter((path) => !allowed.some((pattern) => pattern.test(path)))).toEqual([]);
