@@ -103,10 +103,10 @@ BackwardScratch::BackwardScratch(const RecurrencePlan& plan, int threads, void* 
   spare = placement.Take<uint64_t>(unfolded ? 2 * positions : 0);
   folded = placement.Take<float>(plan.fold ? positions * plan.input_width : 0);
   const size_t both_blocks = std::min(plan.input_blocks, plan.full_blocks);
-  products = placement.Take<uint8_t>(std::max({GradientBytes(plan.inputs, plan.input_blocks, plan, threads),
-                                               GradientBytes(plan.units, plan.full_blocks, plan, threads),
-                                               GradientBytes(plan.inputs + plan.units, both_blocks, plan, threads),
-                                               ScanKernelBytes(plan, threads)}));
+  products = placement.Take<uint8_t>(
+      std::max({GradientBytes(plan.inputs, plan.input_blocks, plan, threads),
+                GradientBytes(plan.units, plan.full_blocks, plan, threads),
+                GradientBytes(plan.inputs + plan.units, both_blocks, plan, threads), ScanKernelBytes(plan, threads)}));
 }
 
 }  // namespace slim

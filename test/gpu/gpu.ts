@@ -19,7 +19,9 @@ if (gpu === undefined && process.env.SLIM_LSTM_EXPECT_GPU) {
 /** The GPU's name among the devices; of no use where the tests are skipped. */
 export const GPU = gpu?.name ?? 'cuda';
 
-export const describeOnGpu = describe.skipIf(gpu === undefined);
+export const noGpu = gpu === undefined;
+
+export const describeOnGpu = describe.skipIf(noGpu);
 
 /** What the driver tells of it. */
 export function gpuFacts(): NativeCudaDevice | undefined {
