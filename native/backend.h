@@ -26,6 +26,18 @@ namespace slim {
 /// float32 in any case. A device may keep more than it is asked for.
 enum class Precision : uint8_t { kFloat32, kTf32, kBfloat16 };
 
+inline const char* NameOf(Precision precision) {
+  switch (precision) {
+    case Precision::kFloat32:
+      return "float32";
+    case Precision::kTf32:
+      return "tf32";
+    case Precision::kBfloat16:
+      return "bfloat16";
+  }
+  return "";
+}
+
 enum class Activation : uint8_t { kLinear, kRelu, kTanh, kSigmoid, kHardSigmoid, kSoftmax };
 
 /// The values that change from one step to the next. They are read when the work happens, not when it is enqueued, so
@@ -335,8 +347,9 @@ class Backend {
 
   /// Sets the values that operations enqueued from now on see.
   virtual void SetStep(const StepValues& values) = 0;
-  /// Enqueues the operations that `enqueue` calls. Where `key` was seen before, the device may replay what it recorded
-  /// then: the caller promises that the same key means the same operations on the same addresses.
+  /// Enqueues the operations that `enqueue` calls. A device may record them when `key` comes the second time, and
+  /// replay the record from then on: the caller promises that the same key means the same operations on the same
+  /// addresses.
   virtual void Run(uint64_t key, const std::function<void()>& enqueue) = 0;
   /// Forgets what was recorded (addresses have changed).
   virtual void ForgetRecorded() = 0;

@@ -9,6 +9,9 @@
 #define SLIM_CPU_RECURRENCE_GATE_TERMS_INL_H_
 #endif
 
+#include <iterator>
+#include <utility>
+
 #include "cpu/recurrence_steps.h"
 #include "cpu/simd-inl.h"
 
@@ -82,27 +85,24 @@ HWY_INLINE CellParameters Settled(const CellParameters& cell) {
   return settled;
 }
 
-// Calls run.template operator()<kTerms>() where the cell has the terms of a published variant; otherwise returns false.
+// Calls run.template operator()<kTerms>() where the cell has the terms of a published variant; otherwise returns false,
+// as it does for every cell on targets without fused multiply-adds: what the questions cost is little there.
 template <class Run>
 HWY_INLINE bool WithTerms(const CellParameters& cell, const Run& run) {
-  constexpr Gate kConstant = Gate::kConstant, kBias = Gate::kBias, kDiagonal = Gate::kDiagonal, kFull = Gate::kFull;
-  constexpr GateTerms kLstm{kFull, kFull, kFull}, kLstm3{kBias, kBias, kBias}, kLstm4{kDiagonal, kDiagonal, kDiagonal},
-      kLstm4a{kDiagonal, kConstant, kConstant}, kLstm6{kConstant, kConstant, kConstant};
-  const GateTerms terms = TermsOf(cell);
-  if (terms == kLstm) {
-    run.template operator()<kLstm>();
-  } else if (terms == kLstm3) {
-    run.template operator()<kLstm3>();
-  } else if (terms == kLstm4) {
-    run.template operator()<kLstm4>();
-  } else if (terms == kLstm4a) {
-    run.template operator()<kLstm4a>();
-  } else if (terms == kLstm6) {
-    run.template operator()<kLstm6>();
-  } else {
-    return false;
+  if constexpr (HWY_NATIVE_FMA) {
+    constexpr Gate kConstant = Gate::kConstant, kBias = Gate::kBias, kDiagonal = Gate::kDiagonal, kFull = Gate::kFull;
+    constexpr GateTerms kPublished[] = {{kFull, kFull, kFull},               // LSTM, LSTM1, LSTM2
+                                        {kBias, kBias, kBias},               // LSTM3
+                                        {kDiagonal, kDiagonal, kDiagonal},   // LSTM4, LSTM5
+                                        {kDiagonal, kConstant, kConstant},   // LSTM4a, LSTM5a
+                                        {kConstant, kConstant, kConstant}};  // LSTM6
+    const GateTerms terms = TermsOf(cell);
+    const auto among = [&]<size_t... kNumbers>(std::index_sequence<kNumbers...>) HWY_ATTR {
+      return ((terms == kPublished[kNumbers] && (run.template operator()<kPublished[kNumbers]>(), true)) || ...);
+    };
+    return among(std::make_index_sequence<std::size(kPublished)>());
   }
-  return true;
+  return false;
 }
 
 }  // namespace slim::HWY_NAMESPACE

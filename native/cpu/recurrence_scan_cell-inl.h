@@ -20,7 +20,7 @@ namespace slim::HWY_NAMESPACE {
 // stay within kSigmoidBound, so that they need not be held within it.
 struct ScanGates {
   bool input, forget, output;
-  bool bounded;
+  bool bounded = false;
   constexpr bool Move(int block) const {
     return block == kInputGate ? input : block == kForgetGate ? forget : block == kOutputGate && output;
   }
@@ -57,9 +57,17 @@ HWY_INLINE bool AreBounded(const CellParameters& cell, const float* diagonals, s
   return true;
 }
 
-HWY_INLINE ScanGates GatesOf(const CellParameters& cell, const float* diagonals, size_t first_unit, size_t units) {
-  return {cell.blocks[kInputGate].fixed == nullptr, cell.blocks[kForgetGate].fixed == nullptr,
-          cell.blocks[kOutputGate].fixed == nullptr, AreBounded(cell, diagonals, first_unit, units)};
+// All that can change, and once more those that all change, within bounds, as trained gates do.
+inline constexpr ScanGates kScanGates[] = {{false, false, false}, {true, false, false}, {false, true, false},
+                                           {true, true, false},   {false, false, true}, {true, false, true},
+                                           {false, true, true},   {true, true, true},   {true, true, true, true}};
+inline constexpr size_t kAllChange = 7;
+
+// Of the gates of these units among those above.
+HWY_INLINE size_t NumberOfGates(const CellParameters& cell, const float* diagonals, size_t first_unit, size_t units) {
+  const auto changes = [&](int gate) HWY_ATTR { return size_t{cell.blocks[gate].fixed == nullptr}; };
+  const size_t number = changes(kInputGate) + 2 * changes(kForgetGate) + 4 * changes(kOutputGate);
+  return number + (number == kAllChange && AreBounded(cell, diagonals, first_unit, units));
 }
 
 // What some units have of each block: u and b, or in place of b the value of a constant gate.

@@ -1,5 +1,6 @@
 #include "cpu/recurrence_scan_kernels.h"
 
+#include <iterator>
 #include <utility>
 
 #undef HWY_TARGET_INCLUDE
@@ -157,7 +158,7 @@ class ForwardUnitsOfScan {
 };
 
 template <ScanGates kGates>
-void ForwardOfScanCell(const CellParameters& cell, const ForwardScan& scan) {
+HWY_NOINLINE void ForwardOfScanCell(const CellParameters& cell, const ForwardScan& scan) {
   constexpr size_t kTwoStrips = 2 * kScanVectors * kLanes;
   const bool asks = scan.h != nullptr && !scan.streams;
   size_t at = scan.first_unit;
@@ -230,7 +231,7 @@ void BackwardStripOfScanCell(const CellParameters& cell, const BackwardScan& sca
 }
 
 template <ScanGates kGates>
-void BackwardOfScanCell(const CellParameters& cell, const BackwardScan& scan) {
+HWY_NOINLINE void BackwardOfScanCell(const CellParameters& cell, const BackwardScan& scan) {
   size_t at = scan.first_unit;
   const size_t end = at + scan.units;
   for (; at + kScanVectors * kLanes <= end; at += kScanVectors * kLanes) {
@@ -239,38 +240,31 @@ void BackwardOfScanCell(const CellParameters& cell, const BackwardScan& scan) {
   for (; at < end; at += kLanes) BackwardStripOfScanCell<kGates, 1>(cell, scan, at);
 }
 
-template <class Scan>
-using ScanFunction = void (*)(const CellParameters& cell, const Scan& scan);
-
-constexpr ScanGates GatesOf(size_t number) {
-  return {(number & 1) != 0, (number & 2) != 0, (number & 4) != 0, (number & 8) != 0};
-}
-constexpr size_t NumberOf(ScanGates gates) {
-  return gates.input * 1u + gates.forget * 2u + gates.output * 4u + gates.bounded * 8u;
-}
-using GateNumbers = std::make_index_sequence<16>;
-
-template <size_t... kNumbers>
-ScanFunction<ForwardScan> ForwardOf(ScanGates gates, std::index_sequence<kNumbers...>) {
-  static constexpr ScanFunction<ForwardScan> kFunctions[] = {ForwardOfScanCell<GatesOf(kNumbers)>...};
-  return kFunctions[NumberOf(gates)];
-}
-template <size_t... kNumbers>
-ScanFunction<BackwardScan> BackwardOf(ScanGates gates, std::index_sequence<kNumbers...>) {
-  static constexpr ScanFunction<BackwardScan> kFunctions[] = {BackwardOfScanCell<GatesOf(kNumbers)>...};
-  return kFunctions[NumberOf(gates)];
+// Calls run.template operator()<kGates>() with the gates of the cell; returns false where no kernel has them settled.
+// Targets without fused multiply-adds have none: there the activations are long, and what the questions cost is lost
+// beside them.
+template <class Run>
+HWY_INLINE bool WithGates(const CellParameters& cell, const float* diagonals, size_t first_unit, size_t units,
+                          const Run& run) {
+  if constexpr (HWY_NATIVE_FMA) {
+    if (!IsScanCell(cell)) return false;
+    const size_t number = NumberOfGates(cell, diagonals, first_unit, units);
+    const auto among = [&]<size_t... kNumbers>(std::index_sequence<kNumbers...>) HWY_ATTR {
+      return ((number == kNumbers && (run.template operator()<kScanGates[kNumbers]>(), true)) || ...);
+    };
+    return among(std::make_index_sequence<std::size(kScanGates)>());
+  }
+  return false;
 }
 
 void Forward(const CellParameters& cell, const ForwardScan& scan) {
-  if (!IsScanCell(cell)) return ForwardOfAnyCell(cell, scan);
-  const ScanGates gates = GatesOf(cell, scan.diagonals, scan.first_unit, scan.units);
-  ForwardOf(gates, GateNumbers())(cell, scan);
+  const auto run = [&]<ScanGates kGates>() HWY_ATTR { ForwardOfScanCell<kGates>(cell, scan); };
+  if (!WithGates(cell, scan.diagonals, scan.first_unit, scan.units, run)) ForwardOfAnyCell(cell, scan);
 }
 
 void Backward(const CellParameters& cell, const BackwardScan& scan) {
-  if (!IsScanCell(cell)) return BackwardOfAnyCell(cell, scan);
-  const ScanGates gates = GatesOf(cell, scan.diagonals, scan.first_unit, scan.units);
-  BackwardOf(gates, GateNumbers())(cell, scan);
+  const auto run = [&]<ScanGates kGates>() HWY_ATTR { BackwardOfScanCell<kGates>(cell, scan); };
+  if (!WithGates(cell, scan.diagonals, scan.first_unit, scan.units, run)) BackwardOfAnyCell(cell, scan);
 }
 
 extern const ScanTable kScanTable;

@@ -25,15 +25,7 @@ namespace {
 
 /// What a description adds for a precision that is not the usual one.
 std::string PrecisionInWords(Precision precision) {
-  switch (precision) {
-    case Precision::kFloat32:
-      return "";
-    case Precision::kTf32:
-      return ", tf32";
-    case Precision::kBfloat16:
-      return ", bfloat16";
-  }
-  return "";
+  return precision == Precision::kFloat32 ? "" : std::string(", ") + NameOf(precision);
 }
 
 /// Each operation lives in the file of its subject; this class gives it the context, and sees to it that the calling

@@ -8,8 +8,8 @@ namespace {
 class Graph {
  public:
   Graph(cudaStream_t stream, const std::function<void()>& enqueue) {
-    // Relaxed: cuBLASLt and cuDNN ask the driver, load and allocate when they are first asked for something. That is no
-    // part of the record, and a stricter mode would break it.
+    // Relaxed: what the libraries ask the driver, load and allocate meanwhile is no part of the record, and a stricter
+    // mode would break it.
     Check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed), "begin to record a step");
     try {
       enqueue();
@@ -43,13 +43,18 @@ class Graph {
 }  // namespace
 
 void RecordedSteps::Run(uint64_t key, cudaStream_t stream, const std::function<void()>& enqueue) {
-  auto known = recorded_.find(key);
-  if (known == recorded_.end()) known = recorded_.emplace(key, Graph(stream, enqueue).Instantiate()).first;
+  const auto [known, first] = recorded_.try_emplace(key, nullptr);
+  // cuBLASLt and cuDNN choose, load and allocate when they are first asked for something, and not all of their versions
+  // bear to be recorded then.
+  if (first) return enqueue();
+  if (known->second == nullptr) known->second = Graph(stream, enqueue).Instantiate();
   Check(cudaGraphLaunch(known->second, stream), "launch a recorded step");
 }
 
 void RecordedSteps::Forget() noexcept {
-  for (const auto& [key, exec] : recorded_) static_cast<void>(cudaGraphExecDestroy(exec));
+  for (const auto& [key, exec] : recorded_) {
+    if (exec != nullptr) static_cast<void>(cudaGraphExecDestroy(exec));
+  }
   recorded_.clear();
 }
 

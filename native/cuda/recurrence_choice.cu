@@ -29,18 +29,6 @@ const char* NameOf(TeamKind kind) {
   return "";
 }
 
-const char* NameOf(Precision precision) {
-  switch (precision) {
-    case Precision::kFloat32:
-      return "float32";
-    case Precision::kTf32:
-      return "tf32";
-    case Precision::kBfloat16:
-      return "bfloat16";
-  }
-  return "";
-}
-
 std::string InWords(const RecurrencePlan& plan, Pass pass) {
   return std::string("recurrence ") + (pass == Pass::kForward ? "forward" : "backward") + ", batch " +
          std::to_string(plan.batch) + ", steps " + std::to_string(plan.steps) + ", units " +

@@ -247,11 +247,11 @@ class Timing {
     }
   }
 
-  /// Runs every pass once: what a device does the first time only (to record it, to touch its memory) takes no part of
-  /// the time.
+  /// Runs every pass twice: what a device does the first times only (to touch memory, to record what has come once
+  /// before) takes no part of the time.
   void Rehearse() {
     for (size_t model = 0; model < models_.size(); ++model) {
-      for (size_t step = 0; step < batches_.size() && !IsAborted(listener_); ++step) {
+      for (size_t step = 0; step < 2 * batches_.size() && !IsAborted(listener_); ++step) {
         TimeForward(model, static_cast<int64_t>(step));
         TimeTraining(model, static_cast<int64_t>(step));
       }

@@ -41,16 +41,16 @@ TEST("launches beyond the card's limits are refused with the kernel's name") {
     return std::string();
   };
   EXPECT_EQ(refusal({.grid = 1, .block = 1024}), "");
-  EXPECT_TELLS(refusal({.grid = 1, .block = 1025}).c_str(), "Nothing");
-  EXPECT_TELLS(refusal({.grid = 1, .block = 32, .shared_bytes = 49153}).c_str(), "invalid argument");
+  EXPECT_TELLS(refusal({.grid = 1, .block = 1025}), "Nothing");
+  EXPECT_TELLS(refusal({.grid = 1, .block = 32, .shared_bytes = 49153}), "invalid argument");
   AllowSharedMemory(&Nothing, 100000);
   EXPECT_EQ(refusal({.grid = 1, .block = 32, .shared_bytes = 100000}), "");
   EXPECT_THROWS(AllowSharedMemory(&Nothing, 300000), Error);
   // Four multiprocessors, each with room for one block of 1024 threads of 64 registers.
   EXPECT_EQ(refusal({.grid = 4, .block = 1024, .cooperative = true}), "");
-  EXPECT_TELLS(refusal({.grid = 5, .block = 1024, .cooperative = true}).c_str(), "too many blocks");
-  EXPECT_TELLS(refusal({.grid = 6, .block = 32, .cluster = 4}).c_str(), "invalid configuration");
-  EXPECT_TELLS(refusal({.grid = 16, .block = 32, .cluster = 16}).c_str(), "invalid configuration");
+  EXPECT_TELLS(refusal({.grid = 5, .block = 1024, .cooperative = true}), "too many blocks");
+  EXPECT_TELLS(refusal({.grid = 6, .block = 32, .cluster = 4}), "invalid configuration");
+  EXPECT_TELLS(refusal({.grid = 16, .block = 32, .cluster = 16}), "invalid configuration");
   AllowLargeClusters(&Nothing);
   EXPECT_EQ(refusal({.grid = 16, .block = 32, .cluster = 16}), "");
   Check(cudaStreamSynchronize(device.stream()), "wait");
@@ -71,7 +71,7 @@ TEST("an old card has no clusters") {
   card.minor = 5;
   Device device(0, card);
   EXPECT_THROWS(Launch(&Nothing, {.grid = 4, .block = 32, .cluster = 2}, device.stream()), Error);
-  EXPECT_TELLS(FailureOf([&] { device.Run(&NeedsClusters, {.grid = 1, .block = 32}); }).c_str(), "capability 9.0");
+  EXPECT_TELLS(FailureOf([&] { device.Run(&NeedsClusters, {.grid = 1, .block = 32}); }), "capability 9.0");
 }
 
 // --- memory ----------------------------------------------------------------------------------------------------------
@@ -150,7 +150,7 @@ TEST("what is not given back is told") {
                  void* memory = nullptr;
                  static_cast<void>(cudaMalloc(&memory, 10));
                  emulated::Restart();
-               }).c_str(),
+               }),
                "1 allocations");
 }
 

@@ -102,9 +102,9 @@ TEST("a barrier that not all threads of the block reach is a failure") {
   for (uint64_t seed = 0; seed < kSeeds; ++seed) {
     Device device(seed);
     const std::string left = FailureOf([&] { device.Run(&SkipBarrier, {.grid = 2, .block = 64}); });
-    EXPECT_TELLS(left.c_str(), "barrier");
-    EXPECT_TELLS(left.c_str(), "SkipBarrier, block (");
-    EXPECT_TELLS(FailureOf([&] { device.Run(&BarrierInBranches, {.grid = 1, .block = 64}); }).c_str(), "while others");
+    EXPECT_TELLS(left, "barrier");
+    EXPECT_TELLS(left, "SkipBarrier, block (");
+    EXPECT_TELLS(FailureOf([&] { device.Run(&BarrierInBranches, {.grid = 1, .block = 64}); }), "while others");
   }
 }
 
@@ -183,9 +183,8 @@ TEST("a warp's operation with a lane that does not come, or is not in the mask, 
     int* out = device.New<int>(32);
     device.Run(&ShuffleInHalfWarp, {.grid = 1, .block = 32}, out);
     EXPECT_EQ(device.Read(out, 16)[4], 5);
-    EXPECT_TELLS(FailureOf([&] { device.Run(&ShuffleWithWrongMask, {.grid = 1, .block = 32}, out); }).c_str(),
-                 "shuffle");
-    EXPECT_TELLS(FailureOf([&] { device.Run(&ShuffleFromOutside, {.grid = 1, .block = 32}, out); }).c_str(), "lane 20");
+    EXPECT_TELLS(FailureOf([&] { device.Run(&ShuffleWithWrongMask, {.grid = 1, .block = 32}, out); }), "shuffle");
+    EXPECT_TELLS(FailureOf([&] { device.Run(&ShuffleFromOutside, {.grid = 1, .block = 32}, out); }), "lane 20");
   }
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <string>
@@ -61,6 +62,19 @@ class Bench {
 
   std::unique_ptr<Backend> backend_;
   std::vector<void*> memory_;
+};
+
+// What this process may take of the GPU while it lives.
+class MemoryLimit {
+ public:
+  explicit MemoryLimit(const std::string& bytes) { setenv(kVariable, bytes.c_str(), 1); }
+  explicit MemoryLimit(size_t bytes) : MemoryLimit(std::to_string(bytes)) {}
+  ~MemoryLimit() { unsetenv(kVariable); }
+  MemoryLimit(const MemoryLimit&) = delete;
+  MemoryLimit& operator=(const MemoryLimit&) = delete;
+
+ private:
+  static constexpr char kVariable[] = "SLIM_LSTM_DEVICE_MEMORY";
 };
 
 struct NamedOutput {

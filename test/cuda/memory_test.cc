@@ -66,7 +66,7 @@ TEST("a recorded step reads the values of the step in which it is replayed") {
     float* rows = bench.Space(8 * 4);
     float* dropped = bench.Space(8 * 4);
     Outputs outputs;
-    for (const uint32_t step : {0u, 1u, 2u}) {
+    for (const uint32_t step : {0u, 1u, 2u, 3u}) {
       bench->SetStep({.seed = 5, .step = step, .first_row = 10 * step});
       bench->Run(77, [&] {
         bench->GatherRows(source, 16, order, 8, rows);

@@ -4,8 +4,8 @@
 #include <cstdio>
 #include <functional>
 
+#include "caught.h"
 #include "cpu/cpu_backend.h"
-#include "errors.h"
 #include "program/jobs.h"
 #include "recurrence_on_cuda.h"
 #include "small_models.h"
@@ -27,12 +27,7 @@ RecurrenceShape Shape(const Cell& cell = Family()[0].cell) {
 }
 
 std::string Refusal(Bench& bench, const RecurrenceShape& shape, bool masked = false) {
-  try {
-    bench->CheckRecurrence(shape, masked);
-  } catch (const Error& error) {
-    return std::string(error.Code()) + ": " + error.what();
-  }
-  return "";
+  return ErrorOf([&] { bench->CheckRecurrence(shape, masked); }).text;
 }
 
 // A machine with a GPU may do without cuDNN.

@@ -1,10 +1,9 @@
 // Data that the device has no room for: what is fed to it, and networks that train on it.
 
-#include <cstdlib>
 #include <cstring>
 
+#include "caught.h"
 #include "devices.h"
-#include "errors.h"
 #include "program/jobs.h"
 #include "small_models.h"
 #include "test.h"
@@ -12,31 +11,7 @@
 namespace slim::test {
 namespace {
 
-constexpr char kVariable[] = "SLIM_LSTM_DEVICE_MEMORY";
 constexpr size_t kAmple = size_t{1} << 27;
-
-// What this process may take of the GPU while it lives.
-class MemoryLimit {
- public:
-  explicit MemoryLimit(const std::string& bytes) { setenv(kVariable, bytes.c_str(), 1); }
-  explicit MemoryLimit(size_t bytes) : MemoryLimit(std::to_string(bytes)) {}
-  ~MemoryLimit() { unsetenv(kVariable); }
-  MemoryLimit(const MemoryLimit&) = delete;
-  MemoryLimit& operator=(const MemoryLimit&) = delete;
-};
-
-std::string ErrorOf(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return std::string(error.Code()) + ": " + error.what();
-  }
-  return "(nothing)";
-}
-
-void ExpectText(const std::string& text, const std::string& part) {
-  if (text.find(part) == std::string::npos) Fail(__FILE__, __LINE__, text + " does not tell " + part);
-}
 
 // --- the limit -------------------------------------------------------------------------------------------------------
 
@@ -52,9 +27,9 @@ TEST("memory beyond what the process may take is an error with sizes, and models
   EXPECT_EQ(bench->FreeBytes(), size_t{5000});
   void* memory = bench->Allocate(4000);
   EXPECT_EQ(bench->FreeBytes(), size_t{1000});
-  const std::string error = ErrorOf([&] { bench->Allocate(3000000); });
-  ExpectText(error, "ERR_OUT_OF_MEMORY: Could not get 3 MB (3000000 bytes) of GPU memory: SLIM_LSTM_DEVICE_MEMORY");
-  ExpectText(error, "lets this process have");
+  const std::string error = ErrorOf([&] { bench->Allocate(3000000); }).text;
+  EXPECT_TELLS(error, "ERR_OUT_OF_MEMORY: Could not get 3 MB (3000000 bytes) of GPU memory: SLIM_LSTM_DEVICE_MEMORY");
+  EXPECT_TELLS(error, "lets this process have");
   bench->Free(memory);
   EXPECT_EQ(bench->FreeBytes(), size_t{5000});
 }
@@ -63,10 +38,11 @@ TEST("a limit that is no number of bytes is refused") {
   Bench bench(OpenCudaDevice(0));
   for (const char* value : {"0", "-1", "12 GB", "8G", "lots", "99999999999999999999999"}) {
     const MemoryLimit limit{std::string(value)};
-    ExpectText(ErrorOf([&] { bench->Allocate(4); }),
-               "ERR_INVALID_ARGUMENT: Expected a positive integer, a number of bytes, for SLIM_LSTM_DEVICE_MEMORY but "
-               "received " +
-                   std::string(value));
+    EXPECT_TELLS(
+        ErrorOf([&] { bench->Allocate(4); }).text,
+        "ERR_INVALID_ARGUMENT: Expected a positive integer, a number of bytes, for SLIM_LSTM_DEVICE_MEMORY but "
+        "received " +
+            std::string(value));
   }
   const MemoryLimit none("");
   bench->Free(bench->Allocate(4));

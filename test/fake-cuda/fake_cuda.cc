@@ -65,18 +65,6 @@ DeviceReport Gpu(int index, const char* name, int major, int minor) {
   return device;
 }
 
-std::string NameOf(Precision precision) {
-  switch (precision) {
-    case Precision::kFloat32:
-      return "float32";
-    case Precision::kTf32:
-      return "tf32";
-    case Precision::kBfloat16:
-      return "bfloat16";
-  }
-  return "nothing known";
-}
-
 }  // namespace
 
 SLIM_EXPORT int slim_lstm_cuda_api_version() {

@@ -4,7 +4,7 @@
 #include <thread>
 
 #include "arrays.h"
-#include "errors.h"
+#include "caught.h"
 #include "test.h"
 
 namespace slim::test {
@@ -24,14 +24,8 @@ TEST("memory is aligned, and more than there can be is refused by name") {
     EXPECT_EQ(reinterpret_cast<uintptr_t>(memory) % 256, uintptr_t{0});
     backend->Free(memory);
   }
-  bool refused = false;
-  try {
-    backend->Free(backend->Allocate(SIZE_MAX - 100));
-  } catch (const Error& error) {
-    refused = true;
-    EXPECT_EQ(std::string(error.Code()), "ERR_OUT_OF_MEMORY");
-  }
-  EXPECT(refused);
+  const Caught error = ErrorOf([&] { backend->Free(backend->Allocate(SIZE_MAX - 100)); });
+  EXPECT(error.code == ErrorCode::kOutOfMemory);
 }
 
 TEST("bytes go up, across and down unchanged") {

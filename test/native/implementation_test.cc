@@ -1,7 +1,7 @@
 // A layer may ask for an implementation; the device is asked for it when a model is made.
 
+#include "caught.h"
 #include "cpu/cpu_backend.h"
-#include "errors.h"
 #include "program/layer_timing.h"
 #include "small_models.h"
 #include "test.h"
@@ -19,16 +19,6 @@ LstmSpec Asking(Implementation implementation, bool return_sequences = false) {
   return spec;
 }
 
-template <class Action>
-std::string ErrorOf(const Action& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return std::string(error.Code()) + ": " + error.what();
-  }
-  return "";
-}
-
 TEST("every device has its own implementation, and may choose") {
   for (const Implementation implementation : {Implementation::kAuto, Implementation::kSlim}) {
     MakeModel(SpecBuilder::Floats({5, 3}).Lstm(3, Asking(implementation)).Build());
@@ -40,17 +30,17 @@ TEST("cuDNN is refused on the CPU when the model is made, naming the layer") {
                             .Lstm(3, Asking(Implementation::kSlim, true))
                             .Lstm(4, Asking(Implementation::kCudnn))
                             .Build();
-  EXPECT_EQ(ErrorOf([&] { MakeModel(one); }), kNeedsCuda + (" (layer " + one.layers[1].name + ")"));
+  EXPECT_EQ(ErrorOf([&] { MakeModel(one); }).text, kNeedsCuda + (" (layer " + one.layers[1].name + ")"));
   const ModelSpec pair =
       SpecBuilder::Floats({5, 3}).Bidirectional(3, Asking(Implementation::kCudnn), Merge::kSum).Build();
-  EXPECT_EQ(ErrorOf([&] { MakeModel(pair); }), kNeedsCuda + (" (layer " + pair.layers[0].name + ")"));
+  EXPECT_EQ(ErrorOf([&] { MakeModel(pair); }).text, kNeedsCuda + (" (layer " + pair.layers[0].name + ")"));
 }
 
 TEST("cuDNN is refused on the CPU when a layer is timed") {
   const auto cpu = MakeCpuBackend(1);
   TimingJob job;
   job.models = {SpecBuilder::Floats({5, 3}).Lstm(3, Asking(Implementation::kCudnn)).Build()};
-  EXPECT_EQ(ErrorOf([&] { TimeLayers(*cpu, job, NoListener()); }).rfind(kNeedsCuda, 0), size_t{0});
+  EXPECT_EQ(ErrorOf([&] { TimeLayers(*cpu, job, NoListener()); }).text.rfind(kNeedsCuda, 0), size_t{0});
 }
 
 }  // namespace

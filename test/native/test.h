@@ -63,6 +63,12 @@ inline bool ExpectTrue(const char* file, int line, const char* text, bool value)
   return value;
 }
 
+inline bool ExpectTells(const char* file, int line, const std::string& text, const std::string& part) {
+  if (text.find(part) != std::string::npos) return true;
+  Fail(file, line, "\"" + text + "\" does not tell \"" + part + "\"");
+  return false;
+}
+
 }  // namespace slim::test
 
 #define SLIM_TEST_JOIN_(a, b) a##b
@@ -78,6 +84,9 @@ inline bool ExpectTrue(const char* file, int line, const char* text, bool value)
 #define EXPECT_EQ(actual, expected) ::slim::test::ExpectEqual(__FILE__, __LINE__, #actual, (actual), (expected))
 #define EXPECT_NEAR(actual, expected, tolerance) \
   ::slim::test::ExpectNear(__FILE__, __LINE__, #actual, (actual), (expected), (tolerance))
+
+// The text has the part somewhere.
+#define EXPECT_TELLS(text, part) ::slim::test::ExpectTells(__FILE__, __LINE__, (text), (part))
 
 #define EXPECT_THROWS(expression, type)                                                          \
   do {                                                                                           \

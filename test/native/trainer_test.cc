@@ -8,7 +8,7 @@
 #include <numeric>
 #include <thread>
 
-#include "errors.h"
+#include "caught.h"
 #include "philox.h"
 #include "program/jobs.h"
 #include "program/row_order.h"
@@ -364,13 +364,10 @@ TEST("executions share one arena: a larger batch grows it, other kinds of run le
 }
 
 TEST("memory that cannot be had is refused with its bytes, and the model lives on") {
-  try {
-    MakeModel(SpecBuilder::Floats({1 << 21}).Dense(1 << 21, 1 << 21, Activation::kLinear).Build());
-    EXPECT(false);
-  } catch (const Error& error) {
-    EXPECT_EQ(std::string(error.Code()), std::string("ERR_OUT_OF_MEMORY"));
-    EXPECT(std::string(error.what()).find("17592194433024 bytes") != std::string::npos);
-  }
+  const Caught error =
+      ErrorOf([] { MakeModel(SpecBuilder::Floats({1 << 21}).Dense(1 << 21, 1 << 21, Activation::kLinear).Build()); });
+  EXPECT(error.code == ErrorCode::kOutOfMemory);
+  EXPECT_TELLS(error.text, "17592194433024 bytes");
   auto model =
       MakeModel(SpecBuilder::Floats({1 << 20, 1}).Dense(1, 1 << 20, Activation::kLinear).GlobalMaxPooling1d().Build());
   DatasetShape shape;
