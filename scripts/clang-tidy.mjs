@@ -1,7 +1,13 @@
-/** clang-tidy over the C++ sources, as many files at once as there are cores. The native build must have run. */
+/**
+ * clang-tidy over the C++ sources, as many files at once as there are cores; the CUDA device as its host emulation
+ * compiles it. Arguments narrow it to the files whose paths have one of them, such as native/cuda. The native build must
+ * have run.
+ */
 
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { join, relative } from 'node:path';
 import process from 'node:process';
 import { nativeFiles } from './checks.mjs';
 import { root } from './setup/command.mjs';
@@ -17,8 +23,13 @@ function tidy(file) {
   });
 }
 
-// Files of bench and of the CUDA device are not in the compilation database of the ordinary build.
-const files = nativeFiles(['.cc']).filter((file) => !/^(bench|native\/cuda|test\/cuda)\//.test(file));
+// Not in the compilation database of the ordinary build: bench, and what needs a GPU or NVIDIA's headers.
+const commands = JSON.parse(readFileSync(join(root, 'build/compile_commands.json'), 'utf8'));
+const compiled = new Set(commands.map(({ file }) => relative(root, file)));
+const wanted = process.argv.slice(2);
+const files = nativeFiles(['.cc', '.cu']).filter(
+  (file) => compiled.has(file) && (wanted.length === 0 || wanted.some((part) => file.includes(part))),
+);
 let next = 0;
 let failed = 0;
 

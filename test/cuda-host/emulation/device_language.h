@@ -6,7 +6,6 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
-#include <source_location>
 #include <type_traits>
 
 #include "emulation/thread_operations.h"
@@ -31,61 +30,60 @@ inline constexpr int warpSize = 32;
 
 // --- barriers and warps ----------------------------------------------------------------------------------------------
 
-using EmulatedPlace = std::source_location;
-
-inline void __syncthreads(EmulatedPlace place = EmulatedPlace::current()) { emulated::BlockBarrier(0, place); }
-inline int __syncthreads_count(int predicate, EmulatedPlace place = EmulatedPlace::current()) {
+inline void __syncthreads(emulated::Place place = emulated::Place::Current()) { emulated::BlockBarrier(0, place); }
+inline int __syncthreads_count(int predicate, emulated::Place place = emulated::Place::Current()) {
   return emulated::BlockBarrier(predicate != 0, place);
 }
-inline int __syncthreads_or(int predicate, EmulatedPlace place = EmulatedPlace::current()) {
+inline int __syncthreads_or(int predicate, emulated::Place place = emulated::Place::Current()) {
   return emulated::BlockBarrier(predicate != 0, place) != 0;
 }
-inline int __syncthreads_and(int predicate, EmulatedPlace place = EmulatedPlace::current()) {
+inline int __syncthreads_and(int predicate, emulated::Place place = emulated::Place::Current()) {
   return emulated::BlockBarrier(predicate == 0, place) == 0;
 }
 
-inline void __syncwarp(unsigned int mask = 0xFFFFFFFFu, EmulatedPlace place = EmulatedPlace::current()) {
+inline void __syncwarp(unsigned int mask = 0xFFFFFFFFu, emulated::Place place = emulated::Place::Current()) {
   emulated::WarpBarrier(mask, place);
 }
 
 template <class T>
 T __shfl_sync(unsigned int mask, T value, int source, int width = warpSize,
-              EmulatedPlace place = EmulatedPlace::current()) {
+              emulated::Place place = emulated::Place::Current()) {
   const int lane = emulated::Lane();
   return emulated::Shuffle(mask, value, (lane & ~(width - 1)) | (source & (width - 1)), place);
 }
 template <class T>
 T __shfl_xor_sync(unsigned int mask, T value, int lanes, int width = warpSize,
-                  EmulatedPlace place = EmulatedPlace::current()) {
+                  emulated::Place place = emulated::Place::Current()) {
   const int lane = emulated::Lane();
   const int source = lane ^ lanes;
   return emulated::Shuffle(mask, value, source > (lane | (width - 1)) ? lane : source, place);
 }
 template <class T>
 T __shfl_up_sync(unsigned int mask, T value, unsigned int by, int width = warpSize,
-                 EmulatedPlace place = EmulatedPlace::current()) {
+                 emulated::Place place = emulated::Place::Current()) {
   const int lane = emulated::Lane();
   const int source = lane - static_cast<int>(by);
   return emulated::Shuffle(mask, value, source < (lane & ~(width - 1)) ? lane : source, place);
 }
 template <class T>
 T __shfl_down_sync(unsigned int mask, T value, unsigned int by, int width = warpSize,
-                   EmulatedPlace place = EmulatedPlace::current()) {
+                   emulated::Place place = emulated::Place::Current()) {
   const int lane = emulated::Lane();
   const int source = lane + static_cast<int>(by);
   return emulated::Shuffle(mask, value, source > (lane | (width - 1)) ? lane : source, place);
 }
-inline unsigned int __ballot_sync(unsigned int mask, int predicate, EmulatedPlace place = EmulatedPlace::current()) {
+inline unsigned int __ballot_sync(unsigned int mask, int predicate,
+                                  emulated::Place place = emulated::Place::Current()) {
   return emulated::Ballot(mask, predicate != 0, place);
 }
-inline int __any_sync(unsigned int mask, int predicate, EmulatedPlace place = EmulatedPlace::current()) {
+inline int __any_sync(unsigned int mask, int predicate, emulated::Place place = emulated::Place::Current()) {
   return emulated::Ballot(mask, predicate != 0, place) != 0;
 }
-inline int __all_sync(unsigned int mask, int predicate, EmulatedPlace place = EmulatedPlace::current()) {
+inline int __all_sync(unsigned int mask, int predicate, emulated::Place place = emulated::Place::Current()) {
   return emulated::Ballot(mask, predicate != 0, place) == mask;
 }
 template <class T>
-unsigned int __match_any_sync(unsigned int mask, T value, EmulatedPlace place = EmulatedPlace::current()) {
+unsigned int __match_any_sync(unsigned int mask, T value, emulated::Place place = emulated::Place::Current()) {
   static_assert(std::is_integral_v<T>);
   return emulated::Match(mask, static_cast<uint64_t>(value), place);
 }
@@ -181,6 +179,6 @@ inline float rsqrtf(float x) { return 1.0f / std::sqrt(x); }
 
 // --- the rest --------------------------------------------------------------------------------------------------------
 
-[[noreturn]] inline void __trap(EmulatedPlace place = EmulatedPlace::current()) { emulated::Trap(place); }
+[[noreturn]] inline void __trap(emulated::Place place = emulated::Place::Current()) { emulated::Trap(place); }
 inline void __nanosleep(unsigned int) { emulated::SpinPause(); }
 inline long long clock64() { return emulated::Clock(); }

@@ -49,8 +49,8 @@ std::string Text(const uint3& index) {
 }
 
 std::string Text(const Place& place) {
-  const std::string path = place.file_name();
-  return path.substr(path.find_last_of('/') + 1) + ":" + std::to_string(place.line());
+  const std::string path = place.file;
+  return path.substr(path.find_last_of('/') + 1) + ":" + std::to_string(place.line);
 }
 
 // Of exactly the asked size, so that the address sanitizer sees the first byte behind it.
@@ -365,7 +365,7 @@ int BlockBarrier(bool yes, const Place& place) {
   if (block.live < threads) FailThread("reached a barrier (" + Text(place) + ") that threads of its block left out");
   if (barrier.arrived == 0) {
     barrier.place = place;
-  } else if (barrier.place.line() != place.line() || std::strcmp(barrier.place.file_name(), place.file_name()) != 0) {
+  } else if (barrier.place.line != place.line || std::strcmp(barrier.place.file, place.file) != 0) {
     FailThread("reached the barrier at " + Text(place) + " while others of its block wait at that of " +
                Text(barrier.place));
   }

@@ -4,7 +4,6 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
-#include <source_location>
 
 #include "emulation/thread_operations.h"
 #include "emulation/vector_types.h"
@@ -18,10 +17,10 @@ T* SharedMemory() {
   return static_cast<T*>(::emulated::SharedMemory());
 }
 
-inline void NamedBarrierWait(int id, int threads, Place place = Place::current()) {
+inline void NamedBarrierWait(int id, int threads, Place place = Place::Current()) {
   ::emulated::NamedBarrierWait(id, threads, place);
 }
-inline void NamedBarrierArrive(int id, int threads, Place place = Place::current()) {
+inline void NamedBarrierArrive(int id, int threads, Place place = Place::Current()) {
   ::emulated::NamedBarrierArrive(id, threads, place);
 }
 
@@ -34,9 +33,9 @@ inline ClusterAddress operator+(ClusterAddress address, uint32_t bytes) { return
 
 inline uint32_t ClusterRank() { return ::emulated::ClusterBlockRank(); }
 inline uint32_t ClusterBlocks() { return ::emulated::ClusterBlocks(); }
-inline void ClusterArrive(Place place = Place::current()) { ::emulated::ClusterBarrierArrive(place); }
-inline void ClusterWait(Place place = Place::current()) { ::emulated::ClusterBarrierWait(place); }
-inline void ClusterSync(Place place = Place::current()) {
+inline void ClusterArrive(Place place = Place::Current()) { ::emulated::ClusterBarrierArrive(place); }
+inline void ClusterWait(Place place = Place::Current()) { ::emulated::ClusterBarrierWait(place); }
+inline void ClusterSync(Place place = Place::Current()) {
   ClusterArrive(place);
   ClusterWait(place);
 }
@@ -133,10 +132,10 @@ inline uint32_t ToTf32(float value) {
   return std::isfinite(value) ? (bits + 0x1000u) & ~0x1FFFu : bits;
 }
 
-inline void MultiplyAdd(TileSums& sums, const Tf32TileA& a, const Tf32TileB& b, Place place = Place::current()) {
+inline void MultiplyAdd(TileSums& sums, const Tf32TileA& a, const Tf32TileB& b, Place place = Place::Current()) {
   ::emulated::MultiplyAddTf32(sums.value, a.value, b.value, place);
 }
-inline void MultiplyAdd(TileSums& sums, const Bf16TileA& a, const Bf16TileB& b, Place place = Place::current()) {
+inline void MultiplyAdd(TileSums& sums, const Bf16TileA& a, const Bf16TileB& b, Place place = Place::Current()) {
   ::emulated::MultiplyAddBf16(sums.value, a.value, b.value, place);
 }
 

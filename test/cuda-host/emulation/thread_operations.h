@@ -5,12 +5,11 @@
 #include <cstdint>
 #include <cstring>
 #include <functional>
-#include <source_location>
 #include <string>
 
-namespace emulated {
+#include "emulation/place.h"
 
-using Place = std::source_location;
+namespace emulated {
 
 int Lane();
 void* SharedMemory();
