@@ -9,6 +9,7 @@ struct uint3 {
 
 struct dim3 {
   unsigned int x, y, z;
+  // NOLINTNEXTLINE(google-explicit-constructor): numbers are passed as grids and blocks, as CUDA's allows
   constexpr dim3(unsigned int vx = 1, unsigned int vy = 1, unsigned int vz = 1) : x(vx), y(vy), z(vz) {}
 };
 
