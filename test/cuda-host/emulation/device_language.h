@@ -11,6 +11,8 @@
 #include "emulation/thread_operations.h"
 #include "emulation/vector_types.h"
 
+// NOLINTBEGIN(bugprone-reserved-identifier): the names are CUDA's
+
 #define __global__
 #define __device__
 #define __host__
@@ -182,3 +184,5 @@ inline float rsqrtf(float x) { return 1.0f / std::sqrt(x); }
 [[noreturn]] inline void __trap(emulated::Place place = emulated::Place::Current()) { emulated::Trap(place); }
 inline void __nanosleep(unsigned int) { emulated::SpinPause(); }
 inline long long clock64() { return emulated::Clock(); }
+
+// NOLINTEND(bugprone-reserved-identifier)
