@@ -138,10 +138,13 @@ void ScanTurnsBackward(const BackwardWalk& walk, const ScanTask& task, size_t p,
       const bool seen = plan.shape.return_sequences || scan.turns == 0;
       doutput_rows[scan.turns] = seen ? GradientOfTurn(plan, sequences, walk.incoming, p, before) : nullptr;
     }
-    const size_t state = p * plan.state_stride, before = state + plan.StateBefore(turn) * plan.padded;
+    const size_t state = p * plan.state_stride;
+    const size_t before = state + plan.StateBefore(turn) * plan.padded;
+    const size_t after = state + plan.StateAfter(turn) * plan.padded;
     scan.h_before = cache.h + before;
     scan.c_before = cache.c + before;
-    scan.c_after = cache.c + state + plan.StateAfter(turn) * plan.padded;
+    scan.h_after = cache.h + after;
+    scan.c_after = cache.c + after;
     scan.kept = cache.kept + p * plan.kept_stride + plan.RowOfTurn(turn) * plan.kept_width;
     if (kernel != nullptr) scan.ahead = {kernel->TakeTurns(p, turn, scan.turns), scan.turns, plan.inputs};
     RunBackwardScan(walk.work.cell, scan);
