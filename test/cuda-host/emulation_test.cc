@@ -91,7 +91,7 @@ __global__ void SkipBarrier() {
 }
 
 __global__ void BarrierInBranches() {
-  if (threadIdx.x < 32) {
+  if (threadIdx.x < 32) {  // NOLINT(bugprone-branch-clone): the barriers are two
     __syncthreads();
   } else {
     __syncthreads();
