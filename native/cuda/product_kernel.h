@@ -39,6 +39,7 @@ void MultiplyInFloat32(const CudaContext& context, const A& a, const B& b, const
   const auto multiply = [&]<class Tile>(Tile) {
     MultiplyInTiles<Tile>(context, a, b, result, &Float32ProductKernel<Tile, A, B>, Tile::kSharedBytes);
   };
+  // NOLINTNEXTLINE(bugprone-branch-clone): the first is settled when compiled, without the other tiles
   if constexpr (A::kVector == 1 || B::kVector == 1) {
     multiply(Medium{});
   } else if (TilesServe<Large>(context, result)) {

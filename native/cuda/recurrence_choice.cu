@@ -92,7 +92,7 @@ RecurrenceChoice ChooseBest(const CudaContext& context, const RecurrencePlan& pl
 
 RecurrenceChoice ChooseKernel(const CudaContext& context, const RecurrencePlan& plan, Pass pass) {
   const char* named = std::getenv("SLIM_LSTM_KERNEL");
-  const RecurrenceChoice choice =
+  RecurrenceChoice choice =
       named == nullptr || *named == 0 ? ChooseBest(context, plan, pass) : ChooseNamed(context, plan, pass, named);
   TellOnce(InWords(plan, pass) + InWords(context, choice));
   return choice;
