@@ -18,7 +18,7 @@ import {
   sequential,
   timeLayer,
 } from '../src/index.js';
-import { loadNative } from '../src/native.js';
+import { loadNative } from '../src/load-native.js';
 import { precisions } from '../src/precision.js';
 import { toyData, toyModel, weightBytes } from './model/toy.js';
 

@@ -10,7 +10,7 @@ import { Worker } from 'node:worker_threads';
 import { brotliCompressSync, constants } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { DeviceError, devices, layers, sequential } from '../src/index.js';
-import { loadNative } from '../src/native.js';
+import { loadNative } from '../src/load-native.js';
 import { toyData, toyModel, weightBytes } from './model/toy.js';
 
 const dist = new URL('../dist/', import.meta.url);

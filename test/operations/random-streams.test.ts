@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { loadNative } from '../../src/native.js';
+import { loadNative } from '../../src/load-native.js';
 import { RandomStream } from '../../src/philox.js';
 
 describe('random streams', () => {
