@@ -17,7 +17,7 @@ using Padding = Conv1dSpec::Padding;
 /// The kInvalidModel error that compiling throws; empty where it throws none.
 std::string RefusalOf(const ModelSpec& spec) {
   const Caught error = ErrorOf([&] { Program::Compile(spec); });
-  EXPECT(!error.code || error.code == ErrorCode::kInvalidModel);
+  EXPECT(!error.code || *error.code == ErrorCode::kInvalidModel);
   return error.text;
 }
 
