@@ -95,7 +95,7 @@ void* OpenIn(const std::vector<std::string>& folders, const std::vector<std::str
              std::vector<std::string>& refusals) {
   for (const std::string& folder : folders) {
     for (const std::string& file : files) {
-      const std::string path = folder + "/" + file;
+      const std::string path = std::string(folder).append("/").append(file);
       if (access(path.c_str(), F_OK) != 0) continue;
       if (void* handle = OpenFile(path)) return handle;
       refusals.emplace_back(dlerror());
