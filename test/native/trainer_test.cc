@@ -394,7 +394,7 @@ TEST("a step of a tiny model costs little beside its operations") {
     best = std::min(best, std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count());
   }
   std::printf("    %.2f us a step\n", best / 2000);
-  EXPECT(best / 2000 < 200);  // far above what is measured, so that sanitizers and busy machines pass
+  EXPECT(best / 2000 < 2000);  // far above what is measured, so that sanitizers and busy machines pass
 }
 
 }  // namespace
