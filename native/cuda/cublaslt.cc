@@ -8,6 +8,7 @@
 #include <string>
 #include <tuple>
 
+#include "cuda/check.h"
 #include "cuda/dynamic_library.h"
 
 namespace slim::cuda {
@@ -71,8 +72,9 @@ std::string ShapeInWords(const ProductShape& shape) {
 
 void Check(cublasStatus_t status, const char* function, const std::string& subject) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
-  throw Error(ErrorCode::kDevice, std::string("cuBLASLt failed in ") + function + " for " + subject + ": " +
-                                      Lt().get_status_string(status));
+  FailLibrary(
+      status == CUBLAS_STATUS_ALLOC_FAILED ? ErrorCode::kOutOfMemory : ErrorCode::kDevice,
+      std::string("cuBLASLt failed in ") + function + " for " + subject + ": " + Lt().get_status_string(status));
 }
 
 cublasComputeType_t ComputeType(Precision precision) {
