@@ -209,8 +209,11 @@ export class Model {
     return text;
   }
 
-  /** Bytes of the engine's memory by use. */
-  memory(): { parameters: number; gradients: number; optimizer: number; activations: number } {
+  /**
+   * Bytes of the device's memory by use. `data` are the data sets that a GPU holds, until they are collected as garbage or
+   * have to make room, the orders of their rows, and a batch on its way to it; the CPU reads data sets where they lie.
+   */
+  memory(): { parameters: number; gradients: number; optimizer: number; activations: number; data: number } {
     this.#core.gate.checkAlive('memory');
     return this.#core.native.memory();
   }

@@ -62,11 +62,11 @@ TEST("a device that is lost in a step is an error at the next wait; the process 
     float* y = bench.Space(64);
     emulated::LoseDevice(2);
     const std::string error = ErrorOf([&] {
-      for (int step = 0; step < 4; ++step) {
-        bench->ActivationForward(Activation::kTanh, 1, 64, x, y);
-        bench->Synchronize();
-      }
-    });
+                                for (int step = 0; step < 4; ++step) {
+                                  bench->ActivationForward(Activation::kTanh, 1, 64, x, y);
+                                  bench->Synchronize();
+                                }
+                              }).text;
     EXPECT_TELLS(error, "ERR_DEVICE: Could not finish the work on the CUDA device: unspecified launch failure");
     EXPECT_TELLS(error, "this process can no longer use the device");
     EXPECT_TELLS(ErrorOf([&] { bench->Allocate(4); }).text, "ERR_DEVICE");
@@ -174,6 +174,19 @@ TEST("a card from before tf32 and bfloat16 computes in float32, and says so") {
   const FloatArray exact = product(Precision::kFloat32);
   EXPECT(product(Precision::kTf32) == exact);
   EXPECT(product(Precision::kBfloat16) == exact);
+}
+
+TEST("some of a card's memory is kept back for what CUDA loads later, of a small card less") {
+  const auto kept_back = [](size_t memory) {
+    emulated::Card card;
+    card.memory = memory;
+    emulated::Restart(card, 0);
+    Bench bench(cuda::MakeCudaBackend(0, Precision::kFloat32));
+    return memory - emulated::Counted().allocated - bench->FreeBytes();
+  };
+  EXPECT_EQ(kept_back(size_t{64} << 20), size_t{4} << 20);
+  EXPECT_EQ(kept_back(size_t{24} << 30), size_t{256} << 20);
+  emulated::Restart();
 }
 
 TEST("a card with little memory gets by with a small workspace") {
