@@ -210,8 +210,8 @@ export class Model {
   }
 
   /**
-   * Bytes of the device's memory by use. `data` are the data sets that a GPU holds, until they are collected as garbage or
-   * have to make room, the orders of their rows, and a batch on its way to it; the CPU reads data sets where they lie.
+   * Bytes of the device's memory by use. `data` are the orders of rows, and of a GPU while a job runs the copy of its data,
+   * or the batch on its way there; the CPU reads data where it lies.
    */
   memory(): { parameters: number; gradients: number; optimizer: number; activations: number; data: number } {
     this.#core.gate.checkAlive('memory');
