@@ -7,6 +7,7 @@
 #include "backend.h"
 #include "program/host_memory.h"
 #include "program/row_gather.h"
+#include "program/row_order.h"
 
 namespace slim {
 
@@ -24,26 +25,17 @@ class StreamedData {
   /// What puts a batch's rows side by side.
   RowGather& gather() { return gather_; }
 
-  /// The rows [first, first + rows) as row_order.h shuffles them. Throws Error (kOutOfHostMemory).
-  const int32_t* ShuffledOrder(uint64_t seed, uint32_t epoch, int64_t first, int64_t rows);
+  /// Numbers of rows on the host, valid until the next call. Throws Error (kOutOfHostMemory).
+  const int32_t* ShuffledOrder(const Shuffle& shuffle);
 
  private:
-  struct ShuffledRows {
-    uint64_t seed;
-    uint32_t epoch;
-    int64_t first;
-    int64_t rows;
-
-    bool operator==(const ShuffledRows&) const = default;
-  };
-
   Backend& backend_;
   HostReservation feed_reservation_;
   std::unique_ptr<HostFeed> feed_;
   size_t feed_bytes_ = 0;
   RowGather gather_;
   HostArray<int32_t> order_;
-  std::optional<ShuffledRows> shuffled_;  // what order_ holds
+  std::optional<Shuffle> shuffled_;  // what order_ holds
 };
 
 }  // namespace slim
