@@ -7,7 +7,8 @@ import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { Command } from 'commander';
-import { FileAccessError, InvalidArgumentError, InvalidDataError } from '../errors.js';
+import { InvalidArgumentError, InvalidDataError } from '../errors.js';
+import { cannotRead } from '../file-access.js';
 import { readImages } from '../images/mnist.js';
 import { withInterruption } from './interruption.js';
 import {
@@ -89,7 +90,7 @@ async function wholeFile(path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');
   } catch (cause) {
-    throw new FileAccessError(`Cannot read ${path}: ${(cause as Error).message}`, { cause });
+    throw cannotRead(path, cause);
   }
 }
 
@@ -106,7 +107,7 @@ async function* lineBatches(path: string | undefined): AsyncGenerator<string[]> 
       batch = [];
     }
   } catch (cause) {
-    throw new FileAccessError(`Cannot read ${path ?? 'standard input'}: ${(cause as Error).message}`, { cause });
+    throw cannotRead(path ?? 'standard input', cause);
   }
   if (batch.length > 0) yield batch;
 }

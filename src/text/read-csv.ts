@@ -132,7 +132,7 @@ function columnsOf({ fields }: CsvRow, { text, label }: ReadCsvOptions, path: st
       );
     }
     throw new InvalidDataError(
-      `${path} has no column '${column}'; the nearest of its ${fields.length} is '${nearestName(column, fields)}'`,
+      `${path} has no column '${column}'; the nearest of its columns is '${nearestName(column, fields)}'`,
     );
   };
   return {
