@@ -1,11 +1,13 @@
 /** The command line as a user meets it: whole processes, their output and exit codes. */
 
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { lines, type Outcome, run } from './process.js';
+import { lines, main, type Outcome, run } from './process.js';
 
 const sample = fileURLToPath(new URL('../../examples/data/', import.meta.url));
 
@@ -123,6 +125,35 @@ describe('slim-lstm train, evaluate and predict', () => {
     expect(probabilities.sea + probabilities.kitchen).toBeCloseTo(1, 5);
   });
 
+  it('ends where the loss is no number any more, and keeps the model of the epoch before', async () => {
+    const wild = join(folder, 'wild');
+    const first = await run(['train', '--data', data, ...small, '--epochs', '1', '--out', wild]);
+    expect(first.code).toBe(0);
+    const saved = await readFile(join(wild, 'model', 'weights.safetensors'));
+    const options = ['--optimizer', 'sgd', '--learning-rate', '1e30', '--epochs', '4', '--overwrite'];
+    const diverged = await run(['train', '--data', data, ...small, ...options, '--out', wild]);
+    expect(diverged.err).toMatch(/^slim-lstm: The loss is \S+ after epoch 1: try a smaller --learning-rate$/m);
+    expect(diverged.code).toBe(1);
+    expect(await readFile(join(wild, 'model', 'weights.safetensors'))).toEqual(saved);
+  });
+
+  it('ends at Ctrl-C with the model as it was then, and the exit code of a failure', async () => {
+    const interrupted = join(folder, 'interrupted');
+    const options = ['--epochs', '100000', '--out', interrupted, '--json'];
+    const child = spawn(process.execPath, [main, 'train', '--data', data, ...small, ...options]);
+    let err = '';
+    child.stderr.on('data', (text) => {
+      err += text;
+    });
+    child.stdout.once('data', () => child.kill('SIGINT'));
+    const [code] = await once(child, 'close');
+    expect(code).toBe(1);
+    const { error } = JSON.parse(err);
+    expect(error.code).toBe('ERR_INTERRUPTED');
+    expect(error.message).toMatch(/^Interrupted in epoch \d+; the model as it was then is in /);
+    expect((await run(['predict', interrupted, 'waves and wind'])).code).toBe(0);
+  });
+
   it('does not write over an earlier run unless told to', async () => {
     const refused = await run(['train', '--data', data, ...small, '--out', out]);
     expect(refused.code).toBe(2);
@@ -136,7 +167,14 @@ describe('slim-lstm as a program', () => {
     ['a learning rate of 0', ['--learning-rate', '0'], 2, /above 0/],
     ['zero units', ['--units', '0'], 2, /positive integer/],
     ['an unknown option, with the nearest name', ['--varient', 'LSTM'], 2, /--variant/],
-    ['a length too short for three convolutions', ['--max-length', '20'], 1, /conv1d/],
+    ['a length too short for three convolutions', ['--max-length', '248'], 2, /--max-length of 249 or more/],
+    ['vectors that are not there', ['--vectors', 'missing.txt'], 1, /Cannot read missing.txt: there is no such file/],
+    [
+      'an epsilon that nothing reads',
+      ['--optimizer', 'sgd', '--epsilon', '1e-8'],
+      2,
+      /no --epsilon for the optimizer sgd/,
+    ],
     ['an unknown precision', ['--precision', 'half'], 2, /float32, tf32, bfloat16/],
     ['a device that is not there', ['--device', 'cuda'], 1, /cuda/],
   ])('refuses %s', async (_what, args, code, message) => {
@@ -144,6 +182,14 @@ describe('slim-lstm as a program', () => {
     expect(outcome.err).toMatch(message);
     expect(outcome.err).not.toMatch(/\n\s+at /);
     expect(outcome.code).toBe(code);
+  });
+
+  it('names a folder that is not there, and a file in its place', async () => {
+    const missing = await run(['predict', join(folder, 'nowhere'), 'a text']);
+    expect(missing.err).toMatch(/^slim-lstm: Cannot read .*nowhere: there is no such folder$/m);
+    const taken = await run(['train', '--data', data, '--out', data]);
+    expect(taken.err).toBe(`slim-lstm: Cannot write ${data}: there is a file of that name\n`);
+    expect([missing.code, taken.code]).toEqual([1, 1]);
   });
 
   it('names a missing file, as an object with --json', async () => {
