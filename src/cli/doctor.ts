@@ -141,7 +141,7 @@ function inWords(checks: readonly Check[], ok: boolean): string[] {
   const width = Math.max(...checks.map(({ name }) => name.length));
   const lines = checks.map((check) => {
     const mark = check.ok ? 'ok ' : check.optional ? '-  ' : 'BAD';
-    return `${mark} ${check.name.padEnd(width)}  ${check.detail}`;
+    return `${mark} ${check.name.padEnd(width)}  ${check.detail.replaceAll('\n', `\n${' '.repeat(width + 6)}`)}`;
   });
   return [...lines, ok ? 'Everything that is needed works.' : 'Something that is needed does not work.'];
 }

@@ -117,6 +117,37 @@ describe('slim-lstm train, evaluate and predict', () => {
     expect(lines(byFile.out)).toEqual([lines(byArgument.out)[0]]);
   });
 
+  it('reads lines as they come: CRLF, characters and lines in pieces, a last line without an end', async () => {
+    const child = spawn(process.execPath, [main, 'predict', out, '--json']);
+    let printed = '';
+    child.stdout.on('data', (text) => {
+      printed += text;
+    });
+    const bytes = Buffer.from('waves and wind\r\n\nthe sea \u2028 ünd the kitchen');
+    child.stdin.write(bytes.subarray(0, 17));
+    // The first lines are answered while the pipe stays open.
+    while (lines(printed).length < 2) await once(child.stdout, 'data');
+    // In the middle of the ü.
+    child.stdin.write(bytes.subarray(17, 30));
+    child.stdin.end(bytes.subarray(30));
+    await once(child, 'close');
+    const texts = lines(printed).map((line) => JSON.parse(line).text);
+    expect(texts).toEqual(['waves and wind', '', 'the sea \u2028 ünd the kitchen']);
+  });
+
+  it('predict ends at Ctrl-C while it waits for a line', async () => {
+    const child = spawn(process.execPath, [main, 'predict', out]);
+    let err = '';
+    child.stderr.on('data', (text) => {
+      err += text;
+    });
+    child.stdin.write('waves and wind\n');
+    await once(child.stdout, 'data');
+    child.kill('SIGINT');
+    const [code] = await once(child, 'close');
+    expect([code, err]).toEqual([1, 'slim-lstm: Interrupted\n']);
+  });
+
   it('gives the probabilities of all classes as JSON', async () => {
     const { out: printed } = await run(['predict', out, '--json', 'waves and wind']);
     const { label, probabilities } = JSON.parse(printed);
