@@ -240,6 +240,10 @@ describe('slim-lstm as a program', () => {
     expect(ok).toBe(true);
     expect(code).toBe(0);
     expect(checks.find(({ name }) => name === 'training, cpu')?.ok).toBe(true);
+    const inWords = lines((await run(['doctor'])).out);
+    expect(inWords.at(-1)).toMatch(/^Everything that is needed works\./);
+    const marks = inWords.slice(0, -1).filter((line) => !line.startsWith('      '));
+    expect(marks.map((line) => line.slice(0, 4).trim())).toEqual(checks.map((check) => (check.ok ? 'ok' : '-')));
   });
 
   it('learns from the sample of posts in the repository', async () => {
