@@ -25,7 +25,8 @@ __global__ void __launch_bounds__(kThreads)
 
 void CheckTransposition(const ProductShape& shape) {
   if (!shape.transpose_a || !shape.transpose_b) return;
-  throw Error(ErrorCode::kInvalidArgument, "Expected a product with one transposed operand at the most but received two");
+  throw Error(ErrorCode::kInvalidArgument,
+              "Expected a product with one transposed operand at the most but received two");
 }
 
 // Both operands are read in vectors, or neither.

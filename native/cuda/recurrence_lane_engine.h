@@ -156,11 +156,11 @@ using ForwardLaneEngine = LaneEngine<Shape, kDropout ? Shape::kGates : 1, Shape:
 template <class Shape, bool kDropout>
 using BackwardLaneEngine = LaneEngine<Shape, Shape::kGates, kDropout ? Shape::kGates : 1>;
 
-#define SLIM_LANE_INSTANCES(instance)                                                                                  \
-  instance(OneBlock, 8, 2, false) instance(OneBlock, 8, 4, false) instance(OneBlock, 8, 8, false)                      \
-      instance(OneBlock, 4, 16, false) instance(OneBlock, 2, 32, false) instance(OneBlock, 1, 64, false)               \
-          instance(FourBlocks, 4, 2, false) instance(FourBlocks, 4, 4, false) instance(FourBlocks, 2, 8, false)        \
-              instance(FourBlocks, 1, 16, false) instance(FourBlocks, 1, 32, false) instance(FourBlocks, 4, 4, true)   \
+#define SLIM_LANE_INSTANCES(instance)                                                                                \
+  instance(OneBlock, 8, 2, false) instance(OneBlock, 8, 4, false) instance(OneBlock, 8, 8, false)                    \
+      instance(OneBlock, 4, 16, false) instance(OneBlock, 2, 32, false) instance(OneBlock, 1, 64, false)             \
+          instance(FourBlocks, 4, 2, false) instance(FourBlocks, 4, 4, false) instance(FourBlocks, 2, 8, false)      \
+              instance(FourBlocks, 1, 16, false) instance(FourBlocks, 1, 32, false) instance(FourBlocks, 4, 4, true) \
                   instance(FourBlocks, 2, 8, true) instance(FourBlocks, 1, 16, true) instance(FourBlocks, 1, 32, true)
 
 }  // namespace slim::cuda
