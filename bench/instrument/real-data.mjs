@@ -53,6 +53,11 @@ export async function reviewBatches(archive, sizes) {
   }));
 }
 
+/** Tokens of a batch that are not padding: the mean over the batches. */
+export function trueTokens({ data, shape: [batches] }) {
+  return Math.round(data.filter((id) => id !== 0).length / batches);
+}
+
 /** Tokens that differ in a batch, padding among them: the mean over the batches. */
 export function distinctTokens({ data, shape: [batches, batch, steps] }) {
   let sum = 0;

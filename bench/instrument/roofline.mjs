@@ -13,14 +13,14 @@ import { cost, elementwiseCost, variants } from '../../dist/index.js';
 const BYTES = 4;
 
 /**
- * @param inputRows rows of x that are multiplied by W: T B, or fewer where rows repeat
+ * @param positions steps of sequences that are walked: T B, or fewer where padding is walked once
+ * @param inputRows rows of x that are multiplied by W: as many, or fewer where rows repeat
  * @returns gflop of the products, gigabytes, milliseconds at the ceilings, and which of them binds
  */
-export function layerRoofline(variant, { steps, batch, inputSize, units }, ceiling, { inputRows, inputGradient }) {
+export function layerRoofline(variant, { steps, batch, inputSize, units }, ceiling, setting) {
   const { inputMacs, recurrentMacs } = cost(variant, { inputSize, units });
   const each = elementwiseCost(variants[variant], units);
-  const positions = steps * batch;
-  const rows = inputRows ?? positions;
+  const { positions = steps * batch, inputRows: rows = positions, inputGradient } = setting;
   const products = 2 * ((inputGradient ? 3 : 2) * inputMacs * rows + 3 * recurrentMacs * positions);
   const elementwise = 2 * 3 * (each.state + each.diagonal) * positions;
   const activations = (each.recurrentActivation + each.activation) * positions;

@@ -143,6 +143,13 @@ HWY_INLINE FinePower PowerAndRemainder(Floats x, float scale) {
   return {FinePowerOf(rounded), hn::MulSub(x, factor, hn::Sub(rounded, rounder))};
 }
 
+// Of an argument that is scaled already, by scale * log2(e) * 2^bits.
+HWY_INLINE FinePower PowerAndRemainderOfScaled(Floats t) {
+  const Floats rounder = Constant(kRounder);
+  const Floats rounded = hn::Add(t, rounder);
+  return {FinePowerOf(rounded), hn::Sub(t, hn::Sub(rounded, rounder))};
+}
+
 }  // namespace math
 
 // e^x; 0 below x = -104 (where denormals are flushed, below -87.3), infinity above 88.72.
@@ -184,6 +191,35 @@ HWY_INLINE Floats Tanh(Floats x) {
   const Floats beyond = hn::Mul(power.remainder, math::Polynomial(power.remainder, math::kFine.tanh));
   const Floats e = hn::MulAdd(power.value, beyond, hn::Sub(power.value, math::Constant(1.0f)));
   return hn::Div(e, hn::Add(e, math::Constant(2.0f)));
+}
+
+// --- Of scaled arguments ---------------------------------------------------------------------------------------------
+//
+// Where an argument is a sum of products, its scale can be taken into their factors once, and two functions that are
+// multiplied can share a division. What is lost is the rounding of the scaled argument: 6e-8 |x| of e^x.
+
+inline constexpr float kSigmoidScale = -math::kLog2E * static_cast<float>(1 << math::kFine.bits);
+inline constexpr float kTanhScale = 2 * math::kLog2E * static_cast<float>(1 << math::kFine.bits);
+
+// 1 + e^-x from t = kSigmoidScale x, |x| <= kSigmoidBound: the sigmoid is its inverse.
+HWY_INLINE Floats SigmoidDenominator(Floats t) {
+  const math::FinePower power = math::PowerAndRemainderOfScaled(t);
+  const Floats one = math::Constant(1.0f);
+  const Floats factor = hn::MulAdd(power.remainder, math::Polynomial(power.remainder, math::kFine.sigmoid), one);
+  return hn::MulAdd(factor, power.value, one);
+}
+
+struct Fraction {
+  Floats numerator, denominator;
+};
+
+// tanh(x) from t = kTanhScale x; the denominator is from 1 to 7e7.
+HWY_INLINE Fraction TanhFraction(Floats t) {
+  const Floats clamped = math::AtMost(math::AtLeast(t, -9.02f * kTanhScale), 9.02f * kTanhScale);
+  const math::FinePower power = math::PowerAndRemainderOfScaled(clamped);
+  const Floats beyond = hn::Mul(power.remainder, math::Polynomial(power.remainder, math::kFine.tanh));
+  const Floats e = hn::MulAdd(power.value, beyond, hn::Sub(power.value, math::Constant(1.0f)));
+  return {e, hn::Add(e, math::Constant(2.0f))};
 }
 
 // clip(0.2 x + 0.5, 0, 1)

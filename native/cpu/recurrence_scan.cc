@@ -138,12 +138,21 @@ void ScanTurnsBackward(const BackwardWalk& walk, const ScanTask& task, size_t p,
       const bool seen = plan.shape.return_sequences || scan.turns == 0;
       doutput_rows[scan.turns] = seen ? GradientOfTurn(plan, sequences, walk.incoming, p, before) : nullptr;
     }
-    const size_t state = p * plan.state_stride, before = state + plan.StateBefore(turn) * plan.padded;
+    const size_t state = p * plan.state_stride;
+    const size_t before = state + plan.StateBefore(turn) * plan.padded;
+    const size_t after = state + plan.StateAfter(turn) * plan.padded;
     scan.h_before = cache.h + before;
     scan.c_before = cache.c + before;
-    scan.c_after = cache.c + state + plan.StateAfter(turn) * plan.padded;
+    scan.h_after = cache.h + after;
+    scan.c_after = cache.c + after;
     scan.kept = cache.kept + p * plan.kept_stride + plan.RowOfTurn(turn) * plan.kept_width;
-    if (kernel != nullptr) scan.ahead = {kernel->TakeTurns(p, turn, scan.turns), scan.turns, plan.inputs};
+    if (kernel != nullptr) {
+      const ComingRows coming = {
+          {scan.h_before + task.first_unit, scan.c_before + task.first_unit, scan.kept + task.first_unit},
+          {scan.state_stride, scan.state_stride, scan.kept_stride},
+          task.units};
+      scan.ahead = {kernel->TakeTurns(p, turn, scan.turns, coming), scan.turns, plan.inputs};
+    }
     RunBackwardScan(walk.work.cell, scan);
     summed += scan.turns;
     if (summed < kTurnsPerTotal && left - scan.turns > turns.begin) continue;
@@ -203,9 +212,14 @@ void ScanForward(const ForwardWalk& walk, ThreadPool& pool) {
 void ScanBackward(const BackwardWalk& walk, const ScanKernelGradient* kernel, ThreadPool& pool) {
   const RecurrencePlan& plan = walk.work.plan;
   const size_t panels = PanelsOf(plan);
+  // Number i of some sequences or groups: in the order in which their rows lie before each other in memory.
+  const auto in_turn = [&](size_t first, size_t count, size_t i) {
+    return plan.shape.reverse ? first + i : first + count - 1 - i;
+  };
   const auto scan_group = [&](size_t group, size_t panel, ScanKernelGradient::Sum* sum) {
     const ScanTask task = TaskOf(plan, panels, PanelColumns(plan), group * panels + panel);
-    for (size_t p = task.begin; p < task.end; ++p) ScanSequenceBackward(walk, task, p, sum);
+    const size_t count = task.end - task.begin;
+    for (size_t i = 0; i < count; ++i) ScanSequenceBackward(walk, task, in_turn(task.begin, count, i), sum);
   };
   if (kernel == nullptr) {
     pool.ParallelFor(plan.groups * panels,
@@ -215,8 +229,8 @@ void ScanBackward(const BackwardWalk& walk, const ScanKernelGradient* kernel, Th
     pool.ParallelFor(slices * panels, [&](size_t number, int worker) {
       const size_t slice = number / panels, panel = number % panels;
       ScanKernelGradient::Sum sum(*kernel, slice, panel, worker);
-      const size_t end = (slice + 1) * plan.groups / slices;
-      for (size_t group = slice * plan.groups / slices; group < end; ++group) scan_group(group, panel, &sum);
+      const size_t first = slice * plan.groups / slices, count = (slice + 1) * plan.groups / slices - first;
+      for (size_t i = 0; i < count; ++i) scan_group(in_turn(first, count, i), panel, &sum);
       sum.Finish();
     });
   }

@@ -15,6 +15,8 @@
 #define SLIM_SCAN_GRADIENT_TABLE
 namespace slim {
 
+constexpr size_t kLineFloats = 64 / sizeof(float);
+
 /// sum [depth, vectors] = or += the sum over `rows` of x[row]^T da[row].
 struct KernelProduct {
   size_t rows;
@@ -24,6 +26,7 @@ struct KernelProduct {
   size_t vectors;
   float* sum;
   bool add;
+  ComingRows coming;
 };
 
 struct ScanGradientTable {
@@ -36,10 +39,26 @@ struct ScanGradientTable {
 HWY_BEFORE_NAMESPACE();
 namespace slim::HWY_NAMESPACE {
 
+// A column of lines, of which one is asked for with each row of a tile.
+struct Fetch {
+  const float* first;
+  ptrdiff_t stride;
+};
+
+// The lines that come, one of each row of an array a tile, for as many tiles as it takes; `hot` is a line that is used
+// anyway.
+HWY_INLINE Fetch FetchOfTile(const ComingRows& coming, size_t tile, const float* hot) {
+  const size_t lines = (coming.floats + kLineFloats - 1) / kLineFloats;
+  if (tile >= ComingRows::kArrays * lines) return {hot, 0};
+  const size_t array = tile / lines;
+  return {coming.first[array] + tile % lines * kLineFloats, coming.stride[array]};
+}
+
 template <int kVectors>
 struct KernelTile {
   const KernelProduct& product;
   size_t first;  // element of the rows of x
+  Fetch fetch;
 
   template <int kRows>
   HWY_INLINE void operator()() const {
@@ -47,6 +66,7 @@ struct KernelTile {
     Tile<kRows, kVectors> tile;
     ClearTile(tile);
     for (size_t row = 0; row < product.rows; ++row) {
+      __builtin_prefetch(fetch.first + static_cast<ptrdiff_t>(row) * fetch.stride, 0, 2);
       const float* x = product.x[row] + first;
       const float* da = product.da[row];
       Floats right[kVectors];
@@ -76,7 +96,9 @@ template <int kVectors>
 void MultiplyVectors(const KernelProduct& product) {
   constexpr size_t kRows = kTileRows<kVectors>;
   for (size_t first = 0; first < product.depth; first += kRows) {
-    WithRowCount<kRows>(static_cast<int>(HWY_MIN(kRows, product.depth - first)), KernelTile<kVectors>{product, first});
+    const Fetch fetch = FetchOfTile(product.coming, first / kRows, product.da[0]);
+    WithRowCount<kRows>(static_cast<int>(HWY_MIN(kRows, product.depth - first)),
+                        KernelTile<kVectors>{product, first, fetch});
   }
 }
 
@@ -164,10 +186,10 @@ ScanKernelGradient::Sum::Sum(const ScanKernelGradient& gradient, size_t slice, s
       x_rows_(gradient.rows_ + static_cast<size_t>(worker) * 2 * kProductRows),
       da_rows_(x_rows_ + kProductRows) {}
 
-const float* const* ScanKernelGradient::Sum::TakeTurns(size_t p, size_t turn, size_t turns) {
+const float* const* ScanKernelGradient::Sum::TakeTurns(size_t p, size_t turn, size_t turns, const ComingRows& coming) {
   const RecurrencePlan& plan = gradient_.plan_;
   const Sequences& sequences = gradient_.sequences_;
-  if (rows_ + turns > kProductRows) Multiply();
+  if (rows_ + turns > kProductRows) Multiply(coming);
   const float* da = gradient_.da_ + p * plan.kept_stride + panel_ * PanelColumns(plan);
   const float* x = gradient_.x_ + static_cast<size_t>(sequences.order[p]) * plan.steps * plan.inputs;
   const size_t first = rows_;
@@ -180,11 +202,11 @@ const float* const* ScanKernelGradient::Sum::TakeTurns(size_t p, size_t turn, si
 }
 
 void ScanKernelGradient::Sum::Finish() {
-  if (rows_ > 0) Multiply();
+  if (rows_ > 0) Multiply({});
   if (!begun_) std::fill_n(sum_, SumFloats(gradient_.plan_), 0.0f);
 }
 
-void ScanKernelGradient::Sum::Multiply() {
+void ScanKernelGradient::Sum::Multiply(const ComingRows& coming) {
   const RecurrencePlan& plan = gradient_.plan_;
   KernelProduct product;
   product.rows = rows_;
@@ -194,6 +216,7 @@ void ScanKernelGradient::Sum::Multiply() {
   product.vectors = gradient_.Width(panel_) / VectorLanes();
   product.sum = sum_;
   product.add = begun_;
+  product.coming = coming;
   ChosenScanGradientTable().multiply(product);
   rows_ = 0;
   begun_ = true;

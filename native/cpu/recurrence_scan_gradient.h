@@ -21,6 +21,15 @@ bool SumsKernelInScan(const RecurrencePlan& plan);
 /// Bytes of scratch for batches up to the plan's.
 size_t ScanKernelBytes(const RecurrencePlan& plan, int threads);
 
+/// Rows that the scan reads next, of several arrays: they are asked for during a product, which leaves memory idle,
+/// so that the scan need not wait for them.
+struct ComingRows {
+  static constexpr size_t kArrays = 3;
+  const float* first[kArrays] = {};
+  ptrdiff_t stride[kArrays] = {};  // floats
+  size_t floats = 0;               // of a row; 0: none come
+};
+
 class ScanKernelGradient {
  public:
   /// `scratch` is 64-byte aligned. `x` [B, T, m].
@@ -36,12 +45,12 @@ class ScanKernelGradient {
 
     /// Takes `turns` turns of sequence p, the last of which is `turn`, whose gradients the scan is about to write.
     /// Returns their rows of x, the last turn's first. At most RecurrencePlan::kMostChunkTurns.
-    const float* const* TakeTurns(size_t p, size_t turn, size_t turns);
+    const float* const* TakeTurns(size_t p, size_t turn, size_t turns, const ComingRows& coming);
     /// Adds what is left over.
     void Finish();
 
    private:
-    void Multiply();
+    void Multiply(const ComingRows& coming);
 
     const ScanKernelGradient& gradient_;
     size_t panel_;

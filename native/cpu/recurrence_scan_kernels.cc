@@ -222,7 +222,7 @@ void BackwardStripOfScanCell(const CellParameters& cell, const BackwardScan& sca
     if (scan.doutput[turn] != nullptr) dh = dh + LoadFirstUnits<kVectors>(scan.doutput[turn] + at, cell.units - at);
     const Units<kVectors> da = ScanBackwardUnits<kGates>(
         weights, LoadUnits<kVectors>(scan.h_before + state), LoadUnits<kVectors>(scan.c_before + state),
-        LoadUnits<kVectors>(scan.c_after + state), LoadUnits<kVectors>(kept), dh, dc, sums);
+        LoadUnits<kVectors>(scan.h_after + state), LoadUnits<kVectors>(kept), dh, dc, sums);
     StoreUnits(da, kept);
   }
   AddScanSums<kGates>(cell, sums, scan.diagonal_factors, at, scan.sums);
@@ -241,14 +241,13 @@ HWY_NOINLINE void BackwardOfScanCell(const CellParameters& cell, const BackwardS
 }
 
 // Calls run.template operator()<kGates>() with the gates of the cell; returns false where no kernel has them settled.
-// Targets without fused multiply-adds have none: there the activations are long, and what the questions cost is lost
-// beside them.
+// Targets without fused multiply-adds have none: differences of products would lose their digits there.
 template <class Run>
 HWY_INLINE bool WithGates(const CellParameters& cell, const float* diagonals, size_t first_unit, size_t units,
                           const Run& run) {
   if constexpr (HWY_NATIVE_FMA) {
-    if (!IsScanCell(cell)) return false;
-    const size_t number = NumberOfGates(cell, diagonals, first_unit, units);
+    if (!IsScanCell(cell) || !AreBounded(cell, diagonals, first_unit, units)) return false;
+    const size_t number = NumberOfGates(cell);
     const auto among = [&]<size_t... kNumbers>(std::index_sequence<kNumbers...>) HWY_ATTR {
       return ((number == kNumbers && (run.template operator()<kScanGates[kNumbers]>(), true)) || ...);
     };

@@ -45,6 +45,7 @@ struct BackwardScan {
   const float* diagonal_factors;  // or null
   const float* h_before;          // of the last turn
   const float* c_before;
+  const float* h_after;
   const float* c_after;
   ptrdiff_t state_stride;  // to the turn before
   float* kept;             // values; get the gradients of the pre-activations

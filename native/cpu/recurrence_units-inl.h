@@ -105,10 +105,21 @@ HWY_INLINE Units<kVectors> operator*(Units<kVectors> a, Units<kVectors> b) {
   return MapUnits([](Floats x, Floats y) HWY_ATTR { return hn::Mul(x, y); }, a, b);
 }
 
+template <int kVectors>
+HWY_INLINE Units<kVectors> operator/(Units<kVectors> a, Units<kVectors> b) {
+  return MapUnits([](Floats x, Floats y) HWY_ATTR { return hn::Div(x, y); }, a, b);
+}
+
 // a * b + c
 template <int kVectors>
 HWY_INLINE Units<kVectors> MultiplyAddUnits(Units<kVectors> a, Units<kVectors> b, Units<kVectors> c) {
   return MapUnits([](Floats x, Floats y, Floats z) HWY_ATTR { return hn::MulAdd(x, y, z); }, a, b, c);
+}
+
+// a - b * c
+template <int kVectors>
+HWY_INLINE Units<kVectors> SubtractProductUnits(Units<kVectors> a, Units<kVectors> b, Units<kVectors> c) {
+  return MapUnits([](Floats x, Floats y, Floats z) HWY_ATTR { return hn::NegMulAdd(y, z, x); }, a, b, c);
 }
 
 // Activations of one element; those of a whole row are not among them.

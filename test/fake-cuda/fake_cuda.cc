@@ -101,7 +101,7 @@ SLIM_EXPORT Backend* slim_lstm_cuda_init(int device, Precision precision, Failur
     return nullptr;
   }
   if (IsCase("precision")) {
-    failure->message = "it was asked for " + NameOf(precision);
+    failure->message = std::string("it was asked for ") + NameOf(precision);
     return nullptr;
   }
   if (device != 1) {

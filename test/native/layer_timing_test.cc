@@ -72,9 +72,9 @@ TEST("a device of its own memory, which works later and replays what it recorded
       EXPECT(AreTimes(times.forward, 4));
       EXPECT(AreTimes(times.training, 4));
     }
-    // Of every model and each of three batches both passes are recorded once, before those that count: 5 rounds of a
-    // turn with three passes are replays for both models.
-    EXPECT_EQ(device.replays(), 2 * 5 * 3);
+    // Of every model and each of three batches both passes are recorded and replayed once before those that count: 5
+    // rounds of a turn with three passes are replays for both models.
+    EXPECT_EQ(device.replays(), 2 * (3 * 2 + 5 * 3));
     EXPECT_EQ(device.blocks(), 0u);
   }
 }
