@@ -7,16 +7,16 @@
  * Prints the products' speed, the layer's of some variants and the network's; writes nothing but the file of --json.
  */
 
-import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { parseArgs, promisify } from 'node:util';
+import { parseArgs } from 'node:util';
 import { kentSalem, kentSalemLayers } from '../dist/experiments/kent-salem.js';
 import { optimizers, sequential, timeLayer } from '../dist/index.js';
 import { textLikeTokens } from '../dist/timing/text-like-tokens.js';
 import { shapeName, shapes } from './comparisons/layer.mjs';
 import { measuredCeilings } from './instrument/ceilings.mjs';
 import { machine } from './instrument/machine.mjs';
+import { productRow, timedProducts } from './instrument/products.mjs';
 import { nativePrograms } from './instrument/programs.mjs';
 import { layerRoofline } from './instrument/roofline.mjs';
 import { groupTable } from './instrument/tables.mjs';
@@ -40,7 +40,6 @@ if (!(Number.isSafeInteger(threads) && threads > 0)) {
   process.exit(2);
 }
 
-const run = promisify(execFile);
 const results = { machine: machine(), date: new Date().toISOString().slice(0, 10), threads, groups: [] };
 
 function report(group) {
@@ -58,8 +57,7 @@ async function products() {
     return undefined;
   }
   const { ceiling } = await measuredCeilings(programs.ceilings, threads);
-  const { stdout } = await run(programs.gemm, [
-    '--json',
+  const lines = await timedProducts(programs.gemm, [
     '--threads',
     String(threads),
     '--samples',
@@ -67,21 +65,11 @@ async function products() {
     '--only',
     PRODUCTS,
   ]);
-  const rows = stdout
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line));
   report({
     title: `Products, ${threads} threads; multiply-adds in registers peak at ${ceiling.gflops} GF/s`,
     unit: 'GF/s',
     score: 'times dnnl_sgemm',
-    rows: rows.map(({ name, ours, peer }) => ({
-      name,
-      ...ours,
-      peer: peer?.median,
-      score: peer === undefined ? undefined : ours.median / peer.median,
-      ofPeak: ours.median / ceiling.gflops,
-    })),
+    rows: lines.map((line) => productRow(line, ceiling.gflops)),
   });
   return ceiling;
 }

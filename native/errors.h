@@ -6,7 +6,7 @@
 namespace slim {
 
 /// What went wrong, as the TypeScript side knows it: the addon hands `Code()` over as the JavaScript error's `code`,
-/// and src/native.ts makes the class from it.
+/// and src/native-errors.ts makes the class from it.
 enum class ErrorCode {
   kInvalidArgument,
   kInvalidModel,

@@ -2,7 +2,8 @@
 
 import { DeviceError, InvalidArgumentError } from './errors.js';
 import { expectation } from './expectation.js';
-import { loadNative, type NativeAddon, type NativeCuda, type NativeCudaDevice } from './native.js';
+import { loadNative } from './load-native.js';
+import type { NativeAddon, NativeCuda, NativeCudaDevice } from './native.js';
 import { nearestName } from './nearest-name.js';
 import type { Precision } from './precision.js';
 

@@ -1,14 +1,5 @@
-/**
- * The only file that loads the native addon: it finds it, explains why it cannot, and turns native errors into this
- * package's classes. The interfaces below are the addon's face (`native/addon/`); nothing outside `src/model`,
- * `src/timing` and `src/devices.ts` uses them.
- */
+/** The native addon's face (`native/addon/`); nothing outside `src/model`, `src/timing` and `src/devices.ts` uses it. */
 
-import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
-import { NativeLoadError } from './errors.js';
-import { diagnoseLoadFailure } from './native-diagnosis.js';
-import { wrapAddon } from './native-errors.js';
 import type { Precision } from './precision.js';
 
 /**
@@ -369,33 +360,4 @@ export interface NativeAddon {
 }
 
 /** What the addon answers for `apiVersion`; raised with every change of the interfaces above. */
-const API_VERSION = 5;
-
-let loaded: NativeAddon | undefined;
-
-/**
- * The native addon, loaded on the first call. It is looked for from the package's root, the same folder seen from
- * `src/` and from `dist/`: first a build of one's own (`build/Release`), then the binaries that come with the package
- * (`prebuilds/`).
- *
- * @throws {NativeLoadError} where it cannot be loaded; the message says what was tried, why it failed and what to do.
- */
-export function loadNative(): NativeAddon {
-  loaded ??= wrapAddon(openAddon(fileURLToPath(new URL('..', import.meta.url))));
-  return loaded;
-}
-
-function openAddon(root: string): NativeAddon {
-  const require = createRequire(import.meta.url);
-  let path: string | undefined;
-  try {
-    path = (require('node-gyp-build') as { path(root: string): string }).path(root);
-    const addon = require(path) as NativeAddon;
-    if (addon.apiVersion === API_VERSION) return addon;
-  } catch (cause) {
-    throw new NativeLoadError(diagnoseLoadFailure(root, path, cause), { cause });
-  }
-  throw new NativeLoadError(
-    `The native addon at ${path} was built from another version of slim-lstm; build it anew with npm run build`,
-  );
-}
+export const API_VERSION = 5;

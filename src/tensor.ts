@@ -75,7 +75,7 @@ export function isTensor(value: unknown): value is Tensor {
   return isTypedArray(data) && Array.isArray(shape);
 }
 
-function isTypedArray(value: unknown): value is Float32Array | Int32Array {
+export function isTypedArray(value: unknown): value is Float32Array | Int32Array {
   return value instanceof Float32Array || value instanceof Int32Array;
 }
 

@@ -5,7 +5,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { loadNative } from '../src/native.js';
+import { loadNative } from '../src/load-native.js';
 
 const folder = fileURLToPath(new URL('../build/cuda-check/', import.meta.url));
 const library = join(folder, 'libslim_lstm_cuda.so');

@@ -1,12 +1,11 @@
 /** What the package makes of a CUDA library, and of a machine behind it, of every kind. */
 
 import { once } from 'node:events';
-import { copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { copyFileSync, existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { precisionOn } from '../src/devices.js';
 import {
   callbacks,
@@ -18,21 +17,16 @@ import {
   sequential,
   timeLayer,
 } from '../src/index.js';
-import { loadNative } from '../src/native.js';
+import { loadNative } from '../src/load-native.js';
 import { precisions } from '../src/precision.js';
 import { toyData, toyModel, weightBytes } from './model/toy.js';
+import { temporaryFolder } from './temporary-folder.js';
 
 /** Built with the native tests; SLIM_LSTM_FAKE_CUDA names the case it plays. */
 const fake = fileURLToPath(new URL('../build/test/libslim_lstm_fake_cuda.so', import.meta.url));
 
-let folder: string;
+const folder = temporaryFolder();
 let copies = 0;
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'slim-lstm-cuda-'));
-});
-afterAll(() => {
-  rmSync(folder, { recursive: true });
-});
 afterEach(() => {
   vi.unstubAllEnvs();
   vi.restoreAllMocks();

@@ -2,29 +2,23 @@
 
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { brotliCompressSync, constants } from 'node:zlib';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { DeviceError, devices, layers, sequential } from '../src/index.js';
-import { loadNative } from '../src/native.js';
+import { loadNative } from '../src/load-native.js';
 import { toyData, toyModel, weightBytes } from './model/toy.js';
+import { temporaryFolder } from './temporary-folder.js';
 
 const dist = new URL('../dist/', import.meta.url);
 /** Built with the native tests. */
 const fake = fileURLToPath(new URL('../build/test/libslim_lstm_fake_cuda.so', import.meta.url));
 
-let folder: string;
+const folder = temporaryFolder();
 let libraries = 0;
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'slim-lstm-packed-'));
-});
-afterAll(() => {
-  rmSync(folder, { recursive: true });
-});
 afterEach(() => {
   vi.unstubAllEnvs();
 });

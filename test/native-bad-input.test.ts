@@ -5,7 +5,8 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { DeviceError, InvalidArgumentError, InvalidModelError, OutOfMemoryError } from '../src/errors.js';
-import { loadNative, type NativeModelSpec } from '../src/native.js';
+import { loadNative } from '../src/load-native.js';
+import type { NativeModelSpec } from '../src/native.js';
 import { compiledModel, dense, rowData, rowModel, sparseTraining, tokenModel } from './native-models.js';
 
 const native = loadNative();

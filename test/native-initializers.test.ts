@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { InvalidArgumentError, InvalidModelError, OutOfMemoryError } from '../src/errors.js';
-import { loadNative, type NativeDrawnBlocks, type NativeModelSpec } from '../src/native.js';
+import { loadNative } from '../src/load-native.js';
+import type { NativeDrawnBlocks, NativeModelSpec } from '../src/native.js';
 import { rowModel } from './native-models.js';
 
 const native = loadNative();

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { loadNative } from '../src/native.js';
+import { loadNative } from '../src/load-native.js';
 import { diagnoseLoadFailure } from '../src/native-diagnosis.js';
 
 const require = createRequire(import.meta.url);

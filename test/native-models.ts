@@ -1,5 +1,6 @@
 /** Specifications of small models for the tests of the addon's face. */
 
+import { loadNative } from '../src/load-native.js';
 import type {
   NativeBlock,
   NativeDataset,
@@ -9,7 +10,6 @@ import type {
   NativeParameterSpec,
   NativeTrainingSpec,
 } from '../src/native.js';
-import { loadNative } from '../src/native.js';
 
 function parameter(name: string, shape: number[], kind: 'glorotUniform' | 'zeros' | 'orthogonal'): NativeParameterSpec {
   return { name, shape, initializer: { kind }, trainable: true };

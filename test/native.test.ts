@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import { BusyError, DisposedError, InvalidArgumentError } from '../src/errors.js';
-import { loadNative, type NativeModel, type NativeProgress } from '../src/native.js';
+import { loadNative } from '../src/load-native.js';
+import type { NativeModel, NativeProgress } from '../src/native.js';
 import { compiledModel, rowData, rowModel, sparseTraining, tokenData, tokenModel } from './native-models.js';
 
 const native = loadNative();

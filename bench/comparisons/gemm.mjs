@@ -1,7 +1,6 @@
 /** The products beside oneDNN's `dnnl_sgemm`. */
 
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
+import { productRow, timedProducts } from '../instrument/products.mjs';
 import { goals } from './goals.mjs';
 
 export const title = 'Products beside dnnl_sgemm';
@@ -11,17 +10,7 @@ const WITH_GOAL = ['64x512, K 128', '64x1024, K 256', '32x2048, K 512', '996x128
 
 export async function measure({ programs, threads, rounds, ceilings }) {
   const counts = threads === 1 ? '1' : `1,${threads}`;
-  const { stdout } = await promisify(execFile)(programs.gemm, [
-    '--json',
-    '--threads',
-    counts,
-    '--samples',
-    String(rounds),
-  ]);
-  const lines = stdout
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line));
+  const lines = await timedProducts(programs.gemm, ['--threads', counts, '--samples', String(rounds)]);
   const groups = byThreads(lines);
   return {
     about:
@@ -31,13 +20,9 @@ export async function measure({ programs, threads, rounds, ceilings }) {
       title: count === 1 ? '1 thread' : `${count} threads`,
       unit: 'GF/s',
       score: 'times dnnl_sgemm',
-      rows: rows.map(({ name, ours, peer }) => ({
-        name,
-        ...ours,
-        peer: peer?.median,
-        score: peer === undefined ? undefined : ours.median / peer.median,
-        goal: WITH_GOAL.some((shape) => name === `product ${shape}`) ? goals.gemm : undefined,
-        ofPeak: ours.median / ceilings.find(({ threads }) => threads === count).gflops,
+      rows: rows.map((line) => ({
+        ...productRow(line, ceilings.find(({ threads }) => threads === count).gflops),
+        goal: WITH_GOAL.some((shape) => line.name === `product ${shape}`) ? goals.gemm : undefined,
       })),
     })),
   };

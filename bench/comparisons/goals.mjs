@@ -1,15 +1,7 @@
 /** What the project set out to reach on a CPU, the peers in the same run. */
 
 import { variants } from '../../dist/index.js';
-
-const SCAN = new Set(['LSTM10', 'LSTM11', 'LSTM_C6']);
-
-/** Which goals hold for a variant: those of the standard LSTM, of full gates without input, of slim gates, of scans. */
-function family(variant) {
-  if (SCAN.has(variant)) return 'scan';
-  if (variant === 'LSTM') return 'standard';
-  return variant === 'LSTM1' || variant === 'LSTM2' ? 'wide' : 'slim';
-}
+import { family } from '../instrument/family.mjs';
 
 const LAYER_SCAN = { 128: 10, 256: 14, 512: 18 };
 

@@ -154,6 +154,20 @@ AlignedBuffer MakeDense(const Shape& shape, const AlignedBuffer& a) {
 
 size_t Sets(size_t floats) { return std::clamp<size_t>(kRotatedBytes / (floats * sizeof(float)), 2, 64); }
 
+// Sets of operands that take turns: `b_floats` and `c_floats` of the second operand and of the result.
+std::vector<Operands> RandomOperands(const Shape& shape, size_t b_floats, size_t c_floats) {
+  const size_t a_floats = shape.runs * RunFloats(shape);
+  std::vector<Operands> operands(Sets(a_floats + b_floats + c_floats));
+  uint32_t seed = 1;
+  for (Operands& set : operands) {
+    set.a = RandomFloats(a_floats, seed++);
+    set.dense = MakeDense(shape, set.a);
+    set.b = RandomFloats(b_floats, seed++);
+    set.c = RandomFloats(c_floats, seed++);
+  }
+  return operands;
+}
+
 double Gigaflop(const Shape& shape) {
   return 2.0 * static_cast<double>(shape.rows) * static_cast<double>(shape.columns) * static_cast<double>(shape.depth) *
          1e-9;
@@ -188,16 +202,10 @@ void PrintJsonRow(const Shape& shape, int threads, const std::vector<Summary>& t
 }
 
 void TimeProduct(const Shape& shape, slim::ThreadPool& pool, int samples, ReportRow report) {
-  const size_t a_floats = shape.runs * RunFloats(shape);
-  const size_t sets = Sets(a_floats + shape.depth * shape.columns + shape.rows * shape.columns);
-  std::vector<Operands> operands(sets);
-  uint32_t seed = 1;
+  std::vector<Operands> operands = RandomOperands(shape, shape.depth * shape.columns, shape.rows * shape.columns);
+  const size_t sets = operands.size();
   for (Operands& set : operands) {
-    set.a = RandomFloats(a_floats, seed++);
-    set.dense = MakeDense(shape, set.a);
-    set.b = RandomFloats(shape.depth * shape.columns, seed++);
     set.packed = AlignedBuffer(slim::PackedSize(shape.depth, shape.columns) * sizeof(float));
-    set.c = RandomFloats(shape.rows * shape.columns, seed++);
     slim::Pack(set.b.floats(), shape.columns, shape.depth, shape.columns, set.packed.floats());
   }
   const auto multiply = [&](Operands& set, const slim::PackedMatrix& packed) {
@@ -233,16 +241,8 @@ void TimeProduct(const Shape& shape, slim::ThreadPool& pool, int samples, Report
 }
 
 void TimeGradient(const Shape& shape, slim::ThreadPool& pool, int samples, ReportRow report) {
-  const size_t a_floats = shape.runs * RunFloats(shape);
-  const size_t sets = Sets(a_floats + shape.depth * shape.columns + shape.rows * shape.columns);
-  std::vector<Operands> operands(sets);
-  uint32_t seed = 1;
-  for (Operands& set : operands) {
-    set.a = RandomFloats(a_floats, seed++);
-    set.dense = MakeDense(shape, set.a);
-    set.b = RandomFloats(shape.rows * shape.columns, seed++);
-    set.c = RandomFloats(shape.depth * shape.columns, seed++);
-  }
+  std::vector<Operands> operands = RandomOperands(shape, shape.rows * shape.columns, shape.depth * shape.columns);
+  const size_t sets = operands.size();
   AlignedBuffer scratch(slim::WeightGradientScratchBytes(shape.depth, shape.columns, shape.rows, pool.threads()));
   std::vector<slim::RowRun> runs(shape.runs);
   std::vector<std::function<void(size_t)>> calls;

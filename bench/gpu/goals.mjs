@@ -1,5 +1,7 @@
 /** What the project set out to reach on a GPU (an H200's class), PyTorch with cuDNN in the same run. */
 
+import { family } from '../instrument/family.mjs';
+
 /** The shapes of the comparison, largest teams last. */
 export const SHAPES = [
   { units: 128, inputSize: 100, batch: 64, steps: 500 },
@@ -16,13 +18,6 @@ const GOALS = {
   slim: { 128: 7, 256: 12, 512: 10 },
   scan: { 128: 20, 256: 20, 512: 12 },
 };
-
-/** The standard LSTM, full gates without input, slim gates, or no product from step to step. */
-export function family(variant) {
-  if (['LSTM10', 'LSTM11', 'LSTM_C6'].includes(variant)) return 'scan';
-  if (variant === 'LSTM') return 'standard';
-  return variant === 'LSTM1' || variant === 'LSTM2' ? 'wide' : 'slim';
-}
 
 export const layerGoal = (variant, units) => GOALS[family(variant)][units];
 

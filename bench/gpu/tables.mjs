@@ -1,7 +1,8 @@
 /** What bench/gpu.mjs measured, as Markdown. */
 
+import { family } from '../instrument/family.mjs';
 import { median } from '../instrument/statistics.mjs';
-import { family, layerGoal, SHAPES, shapeName, TABLE } from './goals.mjs';
+import { layerGoal, SHAPES, shapeName, TABLE } from './goals.mjs';
 
 /** The cases of a comparison that PyTorch's default stands for. */
 const PEER = 'tf32';

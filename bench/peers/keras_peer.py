@@ -20,11 +20,11 @@ import keras_handwritten
 import numpy as np
 import tensorflow as tf
 from keras_network import kent_salem
-from protocol import fastest, largest_difference, milliseconds, read_arrays, serve
+from protocol import PreparedSteps, largest_difference, read_arrays, serve
 
 SETS = 4
 
-timed = {}
+prepared = PreparedSteps()
 networks = {}
 
 
@@ -53,21 +53,7 @@ def prepare_handwritten(key, variant, steps, batch, inputSize, units):
         "XLA": contestant(unroll=False, jit_compile=True),
         "graph, unrolled": contestant(unroll=True, jit_compile=False),
     }
-    return keep(key, candidates)
-
-
-def keep(key, candidates):
-    timed[key], chosen, medians = fastest(candidates)
-    return {"chosen": chosen, "tried": medians}
-
-
-def time_step(key, samples):
-    return {"milliseconds": milliseconds(timed[key], samples)}
-
-
-def drop(key):
-    del timed[key]
-    return {}
+    return prepared.keep(key, candidates)
 
 
 def check(variant, folder):
@@ -130,9 +116,9 @@ if __name__ == "__main__":
             "describe": describe,
             "handwritten": prepare_handwritten,
             "network": prepare_network,
-            "time": time_step,
+            "time": prepared.time,
             "time-network": time_network,
-            "drop": drop,
+            "drop": prepared.drop,
             "check": check,
         }
     )

@@ -40,6 +40,25 @@ def fastest(candidates, samples=5):
     return candidates[best], best, {name: round(value, 2) for name, value in medians.items()}
 
 
+class PreparedSteps:
+    """Training steps that wait to be timed, by the key of what they train."""
+
+    def __init__(self):
+        self.steps = {}
+
+    def keep(self, key, candidates):
+        """The fastest of the candidates."""
+        self.steps[key], chosen, medians = fastest(candidates)
+        return {"chosen": chosen, "tried": medians}
+
+    def time(self, key, samples):
+        return {"milliseconds": milliseconds(self.steps[key], samples)}
+
+    def drop(self, key):
+        del self.steps[key]
+        return {}
+
+
 def read_arrays(folder):
     with open(os.path.join(folder, "arrays.json")) as file:
         shapes = json.load(file)

@@ -11,12 +11,12 @@ import itertools
 import sys
 
 import torch
-from protocol import fastest, forget_peak, largest_difference, milliseconds, read_arrays, resident_bytes, serve
+from protocol import PreparedSteps, forget_peak, largest_difference, read_arrays, resident_bytes, serve
 from torch_handwritten import HANDWRITTEN
 
 SETS = 4
 
-timed = {}
+prepared = PreparedSteps()
 
 
 def turns(step, batches):
@@ -37,13 +37,13 @@ def prepare_layer(key, steps, batch, inputSize, units):
         batches = [(torch.randn(shape), torch.randn(batch, units)) for _ in range(SETS)]
         forward = lambda x, lstm=lstm: lstm(x)[1][0][-1]
         candidates[name] = turns(gradients_of(forward, list(lstm.parameters())), batches)
-    return keep(key, candidates)
+    return prepared.keep(key, candidates)
 
 
 def prepare_handwritten(key, variant, steps, batch, inputSize, units):
     layer = HANDWRITTEN[variant](inputSize, units)
     batches = [(torch.randn(steps, batch, inputSize), torch.randn(batch, units)) for _ in range(SETS)]
-    return keep(key, {"eager": turns(gradients_of(layer, list(layer.parameters())), batches)})
+    return prepared.keep(key, {"eager": turns(gradients_of(layer, list(layer.parameters())), batches)})
 
 
 def prepare_embedding(key, folder, vocabulary, inputSize, units):
@@ -58,7 +58,7 @@ def prepare_embedding(key, folder, vocabulary, inputSize, units):
         name = f"{gradient} gradient, {'[B, T]' if batch_first else '[T, B]'}"
         weights = [embedding.weight, *lstm.parameters()]
         candidates[name] = turns(gradients_of(forward, weights), list(zip(ids, gradients)))
-    return keep(key, candidates)
+    return prepared.keep(key, candidates)
 
 
 def prepare_packed(key, folder, vocabulary, inputSize, units):
@@ -77,22 +77,8 @@ def prepare_packed(key, folder, vocabulary, inputSize, units):
         return lstm(packed)[1][0][-1]
 
     weights = [embedding.weight, *lstm.parameters()]
-    timed[key] = turns(gradients_of(forward, weights), batches)
+    prepared.steps[key] = turns(gradients_of(forward, weights), batches)
     return {"chosen": "packed"}
-
-
-def keep(key, candidates):
-    timed[key], chosen, medians = fastest(candidates)
-    return {"chosen": chosen, "tried": medians}
-
-
-def time_step(key, samples):
-    return {"milliseconds": milliseconds(timed[key], samples)}
-
-
-def drop(key):
-    del timed[key]
-    return {}
 
 
 def set_weights(lstm, arrays):
@@ -169,8 +155,8 @@ if __name__ == "__main__":
             "handwritten": prepare_handwritten,
             "embedding": prepare_embedding,
             "packed": prepare_packed,
-            "time": time_step,
-            "drop": drop,
+            "time": prepared.time,
+            "drop": prepared.drop,
             "check": check,
             "memory": memory,
         }

@@ -9,7 +9,7 @@
 
 namespace slim::addon {
 
-/// A JavaScript error with a `code`; src/native.ts makes the class from it.
+/// A JavaScript error with a `code`; src/native-errors.ts makes the class from it.
 Napi::Error MakeError(Napi::Env env, const char* code, const std::string& message);
 
 /// Runs `work`, turning the engine's errors into Napi::Error.

@@ -102,7 +102,7 @@ void Job::CallListener(napi_env env, napi_value on_progress) {
   napi_value undefined, argument = MetricsObject(env, metrics), result;
   napi_get_undefined(env, &undefined);
   if (napi_call_function(env, undefined, on_progress, 1, &argument, &result) == napi_ok) return;
-  // src/native.ts catches what its callers throw, so this is only met by those who call the addon itself.
+  // src/native-errors.ts catches what its callers throw, so this is only met by those who call the addon itself.
   napi_value exception;
   napi_get_and_clear_last_exception(env, &exception);
   error_code_ = "ERR_INVALID_ARGUMENT";

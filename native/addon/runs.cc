@@ -9,86 +9,54 @@
 namespace slim::addon {
 namespace {
 
-Napi::Object RunObject(Napi::Env env, const RunMetrics& metrics) {
-  Napi::Object object = MetricsObject(env, metrics);
-  object.Set("aborted", metrics.aborted);
-  object.Set("streamed", metrics.streamed);
+/// `object`, and in it how the run ended.
+template <class Outcome>
+Napi::Object WithEnd(Napi::Object object, const Outcome& outcome) {
+  object.Set("aborted", outcome.aborted);
+  object.Set("streamed", outcome.streamed);
   return object;
 }
 
-// A run lets go of its data set when it ends, before it is told, so that whoever then disposes of the data set was the
-// last to hold it.
+Napi::Object OutcomeObject(Napi::Env env, RunMetrics& metrics) { return WithEnd(MetricsObject(env, metrics), metrics); }
 
-class TrainRun final : public Job {
+Napi::Object OutcomeObject(Napi::Env env, Prediction& prediction) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("outputs", FloatArray(env, std::move(prediction.outputs)));
+  return WithEnd(object, prediction);
+}
+
+Napi::Object OutcomeObject(Napi::Env env, Gradients& gradients) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("gradients", FloatArray(env, std::move(gradients.parameters)));
+  const bool has_input = gradients.input.size() > 0;
+  object.Set("input", has_input ? Napi::Value(FloatArray(env, std::move(gradients.input))) : env.Null());
+  object.Set("loss", gradients.loss);
+  return WithEnd(object, gradients);
+}
+
+/// A run of jobs.h.
+template <class Request, class Outcome, Outcome (*kRun)(Model&, const Request&, const RunListener&)>
+class RunJob final : public Job {
  public:
-  explicit TrainRun(TrainJob job) : job_(std::move(job)) {}
+  explicit RunJob(Request request) : request_(std::move(request)) {}
+
   void Run(Model& model, const RunListener& listener) override {
-    const TrainJob job = std::move(job_);
-    metrics_ = Train(model, job, listener);
+    // The run lets go of its data set when it ends, before it is told, so that whoever then disposes of the data set
+    // was the last to hold it.
+    const Request request = std::move(request_);
+    outcome_ = kRun(model, request, listener);
   }
-  Napi::Value Result(Napi::Env env) override { return RunObject(env, metrics_); }
+  Napi::Value Result(Napi::Env env) override { return OutcomeObject(env, outcome_); }
 
  private:
-  TrainJob job_;
-  RunMetrics metrics_;
+  Request request_;
+  Outcome outcome_;
 };
 
-class EvaluateRun final : public Job {
- public:
-  explicit EvaluateRun(RowRange rows) : rows_(std::move(rows)) {}
-  void Run(Model& model, const RunListener& listener) override {
-    const RowRange rows = std::move(rows_);
-    metrics_ = Evaluate(model, rows, listener);
-  }
-  Napi::Value Result(Napi::Env env) override { return RunObject(env, metrics_); }
-
- private:
-  RowRange rows_;
-  RunMetrics metrics_;
-};
-
-class PredictRun final : public Job {
- public:
-  explicit PredictRun(RowRange rows) : rows_(std::move(rows)) {}
-  void Run(Model& model, const RunListener& listener) override {
-    const RowRange rows = std::move(rows_);
-    prediction_ = Predict(model, rows, listener);
-  }
-  Napi::Value Result(Napi::Env env) override {
-    Napi::Object object = Napi::Object::New(env);
-    object.Set("outputs", FloatArray(env, std::move(prediction_.outputs)));
-    object.Set("aborted", prediction_.aborted);
-    object.Set("streamed", prediction_.streamed);
-    return object;
-  }
-
- private:
-  RowRange rows_;
-  Prediction prediction_;
-};
-
-class GradientsRun final : public Job {
- public:
-  explicit GradientsRun(GradientJob job) : job_(std::move(job)) {}
-  void Run(Model& model, const RunListener& listener) override {
-    const GradientJob job = std::move(job_);
-    gradients_ = ComputeGradients(model, job, listener);
-  }
-  Napi::Value Result(Napi::Env env) override {
-    Napi::Object object = Napi::Object::New(env);
-    object.Set("gradients", FloatArray(env, std::move(gradients_.parameters)));
-    const bool has_input = gradients_.input.size() > 0;
-    object.Set("input", has_input ? Napi::Value(FloatArray(env, std::move(gradients_.input))) : env.Null());
-    object.Set("loss", gradients_.loss);
-    object.Set("aborted", gradients_.aborted);
-    object.Set("streamed", gradients_.streamed);
-    return object;
-  }
-
- private:
-  GradientJob job_;
-  slim::Gradients gradients_;
-};
+using TrainRun = RunJob<TrainJob, RunMetrics, Train>;
+using EvaluateRun = RunJob<RowRange, RunMetrics, Evaluate>;
+using PredictRun = RunJob<RowRange, Prediction, Predict>;
+using GradientsRun = RunJob<GradientJob, Gradients, ComputeGradients>;
 
 RowRange ReadRows(const Napi::Object& from) {
   RowRange rows;

@@ -236,7 +236,8 @@ void Transpose(ThreadPool& pool, const Conv1dShape& shape, const float* kernel, 
 }
 
 // Adds an output row's part to the input rows that it read.
-void AddRow(const Conv1dGradientTask& task, int64_t sample, int64_t row, const float* transposed, RowEntries* entries) {
+void SpreadRow(const Conv1dGradientTask& task, int64_t sample, int64_t row, const float* transposed,
+               RowEntries* entries) {
   const Conv1dShape& shape = task.shape;
   const size_t at = Size((sample * shape.out_steps + row) * shape.filters);
   const size_t filters = Size(shape.filters);
@@ -270,7 +271,7 @@ void ComputeInputGradient(ThreadPool& pool, const Conv1dGradientTask& task, Aren
       }
     }
     for (const RowRange& range : classes.plain) {
-      for (int64_t row = range.begin; row < range.end; ++row) AddRow(task, sample, row, transposed, &entries);
+      for (int64_t row = range.begin; row < range.end; ++row) SpreadRow(task, sample, row, transposed, &entries);
     }
   });
 }

@@ -27,6 +27,7 @@ struct DropRule {
 struct DropoutTable {
   // Elements [begin, end) of the stream; begin is a multiple of 4. x and y begin at element `begin`.
   void (*drop)(const RandomStream& stream, DropRule rule, uint64_t begin, uint64_t end, const float* x, float* y);
+  void (*factors)(const RandomStream& stream, DropRule rule, uint64_t first, size_t count, float* factors);
   // Rows of `channels`, each multiplied by the factors.
   void (*multiply_rows)(int64_t rows, size_t channels, size_t stride, const float* factors, const float* x, float* y);
 };
@@ -67,6 +68,19 @@ void Drop(const RandomStream& stream, DropRule rule, uint64_t begin, uint64_t en
   }
 }
 
+void Factors(const RandomStream& stream, DropRule rule, uint64_t first, size_t count, float* factors) {
+  uint64_t word = first / 4 * 4;
+  size_t done = 0;
+  while (done < count) {
+    uint32_t words[kPhiloxWords];
+    PhiloxWords(stream, word, words);
+    for (uint64_t i = first + done - word; i < kPhiloxWords && done < count; ++i) {
+      factors[done++] = words[i] < rule.threshold ? 0.0f : rule.scale;
+    }
+    word += kPhiloxWords;
+  }
+}
+
 void MultiplyRows(int64_t rows, size_t channels, size_t stride, const float* factors, const float* x, float* y) {
   for (int64_t row = 0; row < rows; ++row) {
     ForEachSpan(channels, [&](size_t i, auto span)
@@ -79,7 +93,7 @@ void MultiplyRows(int64_t rows, size_t channels, size_t stride, const float* fac
 }  // namespace
 
 extern const DropoutTable kDropoutTable;
-const DropoutTable kDropoutTable = {Drop, MultiplyRows};
+const DropoutTable kDropoutTable = {Drop, Factors, MultiplyRows};
 
 }  // namespace slim::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -120,12 +134,14 @@ void SpatialDropout(ThreadPool& pool, const StepValues& values, float rate, uint
     const size_t first = task % pieces * kChannelsPerTask;
     const size_t count = std::min(kChannelsPerTask, width - first);
     float factors[kChannelsPerTask];
-    for (size_t c = 0; c < count; ++c) {
-      factors[c] = random.Word(sample * width + first + c) < rule.threshold ? 0.0f : rule.scale;
-    }
+    table.factors(random, rule, sample * width + first, count, factors);
     const size_t at = sample * static_cast<size_t>(steps) * width + first;
     table.multiply_rows(steps, count, width, factors, x + at, y + at);
   });
+}
+
+void DropoutFactors(const RandomStream& stream, float rate, uint64_t first, size_t count, float* factors) {
+  ChosenDropoutTable().factors(stream, RuleOf(rate), first, count, factors);
 }
 
 }  // namespace slim

@@ -4,6 +4,7 @@
 #include "cpu/memory.h"
 #include "cpu/product.h"
 #include "cpu/product_gradient_task.h"
+#include "cpu/row_operations.h"
 
 namespace slim {
 namespace {
@@ -94,7 +95,7 @@ void AddSlices(const WeightGradient& gradient, const float* sums, size_t slices,
     const float* from = sums + k * gradient.columns;
     if (!gradient.accumulate) std::memcpy(to, from, gradient.columns * sizeof(float));
     for (size_t slice = gradient.accumulate ? 0 : 1; slice < slices; ++slice) {
-      AddGradientSums(from + slice * slice_floats, to, gradient.columns);
+      AddRow(gradient.columns, from + slice * slice_floats, to);
     }
   }
 }

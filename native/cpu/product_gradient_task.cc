@@ -17,7 +17,6 @@ struct GradientTable {
   size_t panel_columns;
   size_t tile_rows;
   void (*run_task)(const GradientTask& task);
-  void (*add)(const float* from, float* to, size_t count);
 };
 }  // namespace slim
 #endif
@@ -292,18 +291,8 @@ void RunTask(const GradientTask& task) {
   }
 }
 
-void AddTo(const float* from, float* to, size_t count) {
-  ForEachVector(count, [&](size_t i, size_t lanes) HWY_ATTR {
-    if (lanes == kLanes) {
-      hn::StoreU(hn::Add(hn::LoadU(kFloats, to + i), hn::LoadU(kFloats, from + i)), kFloats, to + i);
-    } else {
-      StoreFirst(hn::Add(LoadFirst(to + i, lanes), LoadFirst(from + i, lanes)), to + i, lanes);
-    }
-  });
-}
-
 extern const GradientTable kGradientTable;
-const GradientTable kGradientTable = {kPanelColumns, kPanelRows, RunTask, AddTo};
+const GradientTable kGradientTable = {kPanelColumns, kPanelRows, RunTask};
 
 }  // namespace slim::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -314,8 +303,6 @@ namespace slim {
 SLIM_CHOOSE_TABLE(GradientTable, kGradientTable)
 
 void RunGradientTask(const GradientTask& task) { ChosenGradientTable().run_task(task); }
-
-void AddGradientSums(const float* from, float* to, size_t count) { ChosenGradientTable().add(from, to, count); }
 
 size_t GradientPanelColumns() { return ChosenGradientTable().panel_columns; }
 

@@ -52,9 +52,6 @@ struct GradientTask {
 
 void RunGradientTask(const GradientTask& task);
 
-/// to += from
-void AddGradientSums(const float* from, float* to, size_t count);
-
 /// Columns of a panel and rows of a tile of the chosen instruction set.
 size_t GradientPanelColumns();
 size_t GradientTileRows();

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "cpu/recurrence_rows.h"
+#include "cpu/row_operations.h"
 
 namespace slim {
 namespace {

@@ -4,7 +4,7 @@
 
 #include "cpu/memory_operations.h"
 #include "cpu/parallel_range.h"
-#include "cpu/recurrence_rows.h"
+#include "cpu/row_operations.h"
 
 namespace slim {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "cpu/recurrence_rows.h"
+#include "cpu/row_operations.h"
 
 namespace slim {
 namespace {

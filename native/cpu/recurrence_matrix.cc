@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "cpu/recurrence_output.h"
-#include "cpu/recurrence_rows.h"
 #include "cpu/recurrence_stem.h"
 #include "cpu/recurrence_sums.h"
+#include "cpu/row_operations.h"
 
 namespace slim {
 namespace {

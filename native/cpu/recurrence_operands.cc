@@ -3,7 +3,8 @@
 #include <algorithm>
 
 #include "cell.h"
-#include "cpu/recurrence_rows.h"
+#include "cpu/dropout.h"
+#include "cpu/row_operations.h"
 
 namespace slim {
 namespace {

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "cpu/recurrence_rows.h"
 #include "cpu/recurrence_turns.h"
+#include "cpu/row_operations.h"
 
 namespace slim {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "cpu/recurrence_rows.h"
+#include "cpu/row_operations.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/recurrence_scan_gradient.cc"

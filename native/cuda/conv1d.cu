@@ -7,6 +7,7 @@
 #include "cuda/conv1d_operand.h"
 #include "cuda/conv1d_windows.h"
 #include "cuda/memory_operations.h"
+#include "cuda/placement.h"
 #include "cuda/product_kernel.h"
 #include "cuda/token_groups.h"
 #include "cuda/vector_access.h"
@@ -14,12 +15,9 @@
 namespace slim::cuda {
 namespace {
 
-constexpr size_t kAlignment = 256;
-
 // Of the input's rows, in scratch, behind an embedding.
 size_t RowBytes(const Conv1dShape& shape, int64_t batch) {
-  const size_t bytes = static_cast<size_t>(batch * shape.steps * shape.channels) * sizeof(float);
-  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+  return AlignedBytes(static_cast<size_t>(batch * shape.steps * shape.channels) * sizeof(float));
 }
 
 ProductResult DenseResult(int64_t rows, int64_t columns, int64_t depth, float* c) {

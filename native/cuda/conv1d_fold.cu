@@ -66,54 +66,21 @@ struct FoldMemory {
 // folded = table kernel
 void FoldTable(const CudaContext& context, const Conv1dShape& shape, const SequenceInput& input,
                const FoldMemory& memory) {
-  const int64_t width = shape.taps * shape.filters;
-  Multiply(context,
-           {.rows = input.vocabulary,
-            .columns = width,
-            .depth = shape.channels,
-            .transpose_a = false,
-            .transpose_b = false,
-            .a_stride = shape.channels,
-            .b_stride = width,
-            .c_stride = width,
-            .epilogue = ProductEpilogue::kNone,
-            .accumulate = false},
+  Multiply(context, ProductNN(input.vocabulary, shape.taps * shape.filters, shape.channels),
            {input.table, memory.kernel, memory.folded, nullptr});
 }
 
 // gradient = table^T folded
 void MultiplyKernelGradient(const CudaContext& context, const Conv1dShape& shape, const SequenceInput& input,
                             const FoldMemory& memory) {
-  const int64_t width = shape.taps * shape.filters;
-  Multiply(context,
-           {.rows = shape.channels,
-            .columns = width,
-            .depth = input.vocabulary,
-            .transpose_a = true,
-            .transpose_b = false,
-            .a_stride = shape.channels,
-            .b_stride = width,
-            .c_stride = width,
-            .epilogue = ProductEpilogue::kNone,
-            .accumulate = false},
+  Multiply(context, ProductTN(shape.channels, shape.taps * shape.filters, input.vocabulary),
            {input.table, memory.folded, memory.gradient, nullptr});
 }
 
 // dtable = folded kernel^T
 void MultiplyTableGradient(const CudaContext& context, const Conv1dShape& shape, const SequenceInput& input,
                            const FoldMemory& memory, float* dtable) {
-  const int64_t width = shape.taps * shape.filters;
-  Multiply(context,
-           {.rows = input.vocabulary,
-            .columns = shape.channels,
-            .depth = width,
-            .transpose_a = false,
-            .transpose_b = true,
-            .a_stride = width,
-            .b_stride = width,
-            .c_stride = shape.channels,
-            .epilogue = ProductEpilogue::kNone,
-            .accumulate = false},
+  Multiply(context, ProductNT(input.vocabulary, shape.channels, shape.taps * shape.filters),
            {memory.folded, memory.kernel, dtable, nullptr});
 }
 

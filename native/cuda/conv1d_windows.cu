@@ -5,15 +5,12 @@
 #include "cuda/conv1d_windows.h"
 #include "cuda/division.h"
 #include "cuda/elementwise.h"
+#include "cuda/placement.h"
 #include "cuda/product.h"
 #include "cuda/vector_access.h"
 
 namespace slim::cuda {
 namespace {
-
-constexpr size_t kAlignment = 256;
-
-size_t Aligned(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
 // Windows of whole samples, a part of the batch at a time: no more, unless of one sample, than twice what the
 // second-level cache holds, so that most of what is written is there when it is read.
@@ -27,7 +24,7 @@ struct WindowParts {
     const int64_t most = std::clamp<int64_t>(static_cast<int64_t>(fitting), 1, std::max<int64_t>(1, batch));
     const int64_t parts = std::max<int64_t>(1, (batch + most - 1) / most);
     samples = (batch + parts - 1) / parts;
-    bytes = Aligned(static_cast<size_t>(most) * sample_bytes);
+    bytes = AlignedBytes(static_cast<size_t>(most) * sample_bytes);
   }
 };
 
@@ -121,12 +118,6 @@ void WithInputWindows(const CudaContext& context, const Conv1dShape& shape, int6
   }
 }
 
-ProductEpilogue EpilogueOf(const Conv1dShape& shape, const float* bias) {
-  const bool relu = shape.activation == Activation::kRelu;
-  if (bias != nullptr) return relu ? ProductEpilogue::kBiasRelu : ProductEpilogue::kBias;
-  return relu ? ProductEpilogue::kRelu : ProductEpilogue::kNone;
-}
-
 }  // namespace
 
 bool WritesWindows(const CudaContext& context, int64_t columns) {
@@ -137,7 +128,7 @@ bool WritesWindows(const CudaContext& context, int64_t columns) {
 size_t WrittenWindowsBytes(const CudaContext& context, const Conv1dShape& shape, int64_t batch, bool training) {
   const size_t of_input = PartsOfInput(context, shape, batch).bytes;
   if (!training) return of_input;
-  const size_t kernel = Aligned(static_cast<size_t>(shape.taps * shape.channels * shape.filters) * sizeof(float));
+  const size_t kernel = AlignedBytes(static_cast<size_t>(shape.taps * shape.channels * shape.filters) * sizeof(float));
   return std::max(of_input, PartsOfGradient(context, shape, batch).bytes + kernel);
 }
 
@@ -146,16 +137,8 @@ void MultiplyWrittenWindows(const CudaContext& context, const Conv1dShape& shape
   const int64_t width = shape.taps * shape.channels;
   auto* windows = static_cast<float*>(scratch);
   WithInputWindows(context, shape, batch, input, windows, [&](int64_t first, int64_t samples) {
-    const ProductShape product{.rows = samples * shape.out_steps,
-                               .columns = shape.filters,
-                               .depth = width,
-                               .transpose_a = false,
-                               .transpose_b = false,
-                               .a_stride = width,
-                               .b_stride = shape.filters,
-                               .c_stride = shape.filters,
-                               .epilogue = EpilogueOf(shape, weights.bias),
-                               .accumulate = false};
+    ProductShape product = ProductNN(samples * shape.out_steps, shape.filters, width);
+    product.epilogue = LayerEpilogue(weights.bias, shape.activation);
     // The epilogues that read the bias do not write it.
     Multiply(context, product,
              {windows, weights.kernel, y + first * shape.out_steps * shape.filters, const_cast<float*>(weights.bias)});
@@ -167,16 +150,8 @@ void WrittenKernelGradient(const CudaContext& context, const Conv1dShape& shape,
   const int64_t width = shape.taps * shape.channels;
   auto* windows = static_cast<float*>(scratch);
   WithInputWindows(context, shape, batch, input, windows, [&](int64_t first, int64_t samples) {
-    const ProductShape product{.rows = width,
-                               .columns = shape.filters,
-                               .depth = samples * shape.out_steps,
-                               .transpose_a = true,
-                               .transpose_b = false,
-                               .a_stride = width,
-                               .b_stride = shape.filters,
-                               .c_stride = shape.filters,
-                               .epilogue = ProductEpilogue::kNone,
-                               .accumulate = first > 0};
+    ProductShape product = ProductTN(width, shape.filters, samples * shape.out_steps);
+    product.accumulate = first > 0;
     Multiply(context, product, {windows, dy + first * shape.out_steps * shape.filters, dkernel, nullptr});
   });
 }
@@ -192,17 +167,8 @@ void WrittenInputGradient(const CudaContext& context, const Conv1dShape& shape, 
   for (int64_t first = 0; first < batch; first += parts.samples) {
     const int64_t samples = std::min(parts.samples, batch - first);
     write(context, shape, dy + first * shape.out_steps * shape.filters, samples, windows);
-    const ProductShape product{.rows = samples * shape.steps,
-                               .columns = shape.channels,
-                               .depth = width,
-                               .transpose_a = false,
-                               .transpose_b = true,
-                               .a_stride = width,
-                               .b_stride = width,
-                               .c_stride = shape.channels,
-                               .epilogue = ProductEpilogue::kNone,
-                               .accumulate = false};
-    Multiply(context, product, {windows, side_by_side, dx + first * shape.steps * shape.channels, nullptr});
+    Multiply(context, ProductNT(samples * shape.steps, shape.channels, width),
+             {windows, side_by_side, dx + first * shape.steps * shape.channels, nullptr});
   }
 }
 

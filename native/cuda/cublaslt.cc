@@ -9,6 +9,7 @@
 #include <tuple>
 
 #include "cuda/dynamic_library.h"
+#include "cuda/vendor_handle.h"
 
 namespace slim::cuda {
 namespace {
@@ -110,37 +111,13 @@ bool HasBias(ProductEpilogue epilogue) {
          epilogue == ProductEpilogue::kBiasGradient;
 }
 
-/// A handle of cuBLASLt's, destroyed with its owner.
-template <class Handle, class Destroy>
-class Owned {
- public:
-  Owned() = default;
-  Owned(const Owned&) = delete;
-  Owned& operator=(const Owned&) = delete;
-  ~Owned() {
-    if (handle_ != nullptr) Destroy{}(handle_);
-  }
-  Handle* Address() { return &handle_; }
-  operator Handle() const { return handle_; }
+template <class Handle, auto Destroy>
+using Owned = VendorHandle<Handle, &Lt, Destroy>;
 
- private:
-  Handle handle_ = nullptr;
-};
-
-struct DestroyHandle {
-  void operator()(cublasLtHandle_t handle) const { Lt().destroy(handle); }
-};
-struct DestroyDesc {
-  void operator()(cublasLtMatmulDesc_t desc) const { Lt().desc_destroy(desc); }
-};
-struct DestroyLayout {
-  void operator()(cublasLtMatrixLayout_t layout) const { Lt().layout_destroy(layout); }
-};
-struct DestroyPreference {
-  void operator()(cublasLtMatmulPreference_t preference) const { Lt().preference_destroy(preference); }
-};
-
-using Layout = Owned<cublasLtMatrixLayout_t, DestroyLayout>;
+using LtHandle = Owned<cublasLtHandle_t, &Functions::destroy>;
+using Desc = Owned<cublasLtMatmulDesc_t, &Functions::desc_destroy>;
+using Layout = Owned<cublasLtMatrixLayout_t, &Functions::layout_destroy>;
+using Preference = Owned<cublasLtMatmulPreference_t, &Functions::preference_destroy>;
 
 /// Alignments in bytes, of which cuBLASLt's algorithms ask up to 256.
 struct Alignments {
@@ -163,7 +140,7 @@ struct Key {
 
 /// A product as cuBLASLt is told of it, and the algorithm it chose.
 struct Plan {
-  Owned<cublasLtMatmulDesc_t, DestroyDesc> desc;
+  Desc desc;
   Layout a, b, c;
   cublasLtMatmulAlgo_t algorithm{};
   bool found = false;
@@ -234,7 +211,7 @@ class CublasLtProducts final : public CublasLt {
 
   void Choose(const Key& key, Plan& plan) const {
     const std::string words = ShapeInWords(key.shape);
-    Owned<cublasLtMatmulPreference_t, DestroyPreference> preference;
+    Preference preference;
     Check(Lt().preference_create(preference.Address()), "cublasLtMatmulPreferenceCreate", words);
     const auto prefer = [&](cublasLtMatmulPreferenceAttributes_t attribute, const auto& value) {
       Check(Lt().preference_set(preference, attribute, &value, sizeof(value)), "cublasLtMatmulPreferenceSetAttribute",
@@ -259,7 +236,7 @@ class CublasLtProducts final : public CublasLt {
   }
 
   cublasComputeType_t compute_type_;
-  Owned<cublasLtHandle_t, DestroyHandle> handle_;
+  LtHandle handle_;
   std::map<Key, Plan> plans_;
 };
 

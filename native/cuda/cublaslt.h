@@ -6,6 +6,7 @@
 
 #include "backend.h"
 #include "cuda/library.h"
+#include "cuda/product_shape.h"
 
 struct CUstream_st;
 
@@ -15,39 +16,6 @@ namespace slim::cuda {
 
 /// Whether cuBLASLt was found, and where. The library is looked for once in the life of the process.
 VendorLibraryReport CublasLtLibrary();
-
-/// What is done to the product before it is written.
-enum class ProductEpilogue : uint8_t {
-  kNone,
-  kBias,          // c + bias, for each row
-  kRelu,          // max(c, 0)
-  kBiasRelu,      // max(c + bias, 0)
-  kBiasGradient,  // bias[j] becomes the sum of B's column j over the depth; c is as with kNone
-};
-
-/// C = op(A) op(B), row-major; C is [rows, columns], the sum runs over `depth`. A stride counts floats from row to row
-/// and is not less than the row.
-struct ProductShape {
-  int64_t rows;
-  int64_t columns;
-  int64_t depth;
-  bool transpose_a;  // A lies as [depth, rows], otherwise as [rows, depth]
-  bool transpose_b;  // B lies as [columns, depth], otherwise as [depth, columns]
-  int64_t a_stride;
-  int64_t b_stride;
-  int64_t c_stride;
-  ProductEpilogue epilogue;
-  bool accumulate;  // add to what C holds
-
-  auto operator<=>(const ProductShape&) const = default;
-};
-
-struct ProductOperands {
-  const float* a;
-  const float* b;
-  float* c;
-  float* bias;  // [columns] where the epilogue has one; written by kBiasGradient alone
-};
 
 /// One thread at a time may use it; products are enqueued, and may be while a graph is captured in the relaxed mode.
 class CublasLt {

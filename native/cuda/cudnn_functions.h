@@ -5,6 +5,7 @@
 #include <string>
 
 #include "cuda/dynamic_library.h"
+#include "cuda/vendor_handle.h"
 #include "errors.h"
 
 /// cuDNN as it is found at run time: its functions, its errors and the lives of its objects.
@@ -110,18 +111,11 @@ inline bool Refused(cudnnStatus_t status, const char* function) {
   return false;
 }
 
-/// An object of cuDNN's, made and destroyed with its owner by the functions that the members of Functions point to.
+/// An object of cuDNN's, made with its owner.
 template <class Handle, auto Create, auto Destroy>
-class Owned {
+class Owned : public VendorHandle<Handle, &Dnn, Destroy> {
  public:
-  Owned() { Check((Dnn().*Create)(&handle_), "making its records"); }
-  Owned(const Owned&) = delete;
-  Owned& operator=(const Owned&) = delete;
-  ~Owned() { (Dnn().*Destroy)(handle_); }
-  operator Handle() const { return handle_; }
-
- private:
-  Handle handle_ = nullptr;
+  Owned() { Check((Dnn().*Create)(this->Address()), "making its records"); }
 };
 
 using DnnHandle = Owned<cudnnHandle_t, &Functions::create, &Functions::destroy>;

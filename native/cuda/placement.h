@@ -5,8 +5,15 @@
 
 namespace slim::cuda {
 
-/// Hands out arrays of a block of memory one after the other, each 256-byte aligned as the block is; without memory it
-/// only counts.
+/// What arrays within a block of memory are aligned to, as the block is.
+inline constexpr size_t kArrayAlignment = 256;
+
+/// What an array takes of a block of memory with another one behind it.
+constexpr size_t AlignedBytes(size_t bytes) {
+  return (bytes + kArrayAlignment - 1) / kArrayAlignment * kArrayAlignment;
+}
+
+/// Hands out arrays of a block of memory one after the other; without memory it only counts.
 class Placement {
  public:
   explicit Placement(void* memory) : memory_(static_cast<uint8_t*>(memory)) {}
@@ -17,13 +24,12 @@ class Placement {
   }
   void* TakeBytes(size_t bytes) {
     void* taken = memory_ == nullptr ? nullptr : memory_ + bytes_;
-    bytes_ += (bytes + kAlignment - 1) / kAlignment * kAlignment;
+    bytes_ += AlignedBytes(bytes);
     return taken;
   }
   size_t bytes() const { return bytes_; }
 
  private:
-  static constexpr size_t kAlignment = 256;
   uint8_t* memory_;
   size_t bytes_ = 0;
 };

@@ -1,8 +1,10 @@
 #include <algorithm>
 
 #include "cuda/column_sums.h"
+#include "cuda/cublaslt.h"
 #include "cuda/product.h"
 #include "cuda/product_kernel.h"
+#include "cuda/vector_access.h"
 #include "errors.h"
 
 namespace slim::cuda {
@@ -78,8 +80,8 @@ void MultiplyByOwnKernel(const CudaContext& context, const ProductShape& shape, 
   const ProductResult result{shape.rows, shape.columns,   shape.depth,
                              operands.c, shape.c_stride,  with_bias ? operands.bias : nullptr,
                              relu,       shape.accumulate};
-  const bool in_vectors = IsVectorAligned(operands.a, shape.a_stride, shape.transpose_a ? shape.rows : shape.depth) &&
-                          IsVectorAligned(operands.b, shape.b_stride, shape.transpose_b ? shape.depth : shape.columns);
+  const bool in_vectors = ReadsInFours(operands.a, shape.a_stride, shape.transpose_a ? shape.rows : shape.depth) &&
+                          ReadsInFours(operands.b, shape.b_stride, shape.transpose_b ? shape.depth : shape.columns);
   (in_vectors ? &MultiplyMatrices<4> : &MultiplyMatrices<1>)(context, shape, operands, result);
   if (epilogue != ProductEpilogue::kBiasGradient) return;
   if (shape.transpose_b) {

@@ -1,10 +1,7 @@
 #pragma once
 
-#include <cstdint>
-
-#include "backend.h"
 #include "cuda/context.h"
-#include "cuda/cublaslt.h"
+#include "cuda/product_shape.h"
 
 namespace slim::cuda {
 

@@ -61,9 +61,4 @@ struct LineMajorOperand {
   }
 };
 
-/// Whether an array can be read four floats at a time.
-inline bool IsVectorAligned(const float* data, int64_t stride, int64_t extent) {
-  return reinterpret_cast<uintptr_t>(data) % sizeof(float4) == 0 && stride % 4 == 0 && extent % 4 == 0;
-}
-
 }  // namespace slim::cuda

@@ -39,83 +39,58 @@ void MakeFactors(const CudaContext& context, const RecurrencePlan& plan, float* 
   }
 }
 
-struct ForwardParts {
-  Walk walk;
-  UnitWeights unit_weights;
-  InputProducts products;
-  KeptRows kept;
-  StateRows<float> output;
-};
-
-void WalkGraph(const CudaContext& context, const RecurrencePlan& plan, const ForwardParts& parts,
+void WalkGraph(const CudaContext& context, const RecurrencePlan& plan, const ForwardOperands& operands,
                const RecurrenceWeights& weights, const ForwardScratch& scratch) {
   GraphForward(context, plan,
-               {parts.walk, plan.cell, parts.unit_weights, parts.products, parts.kept, parts.output, plan.full_blocks,
-                weights.recurrent_kernel, scratch.h, scratch.c, scratch.recurrent, scratch.masked_h, scratch.row});
+               {operands, plan.full_blocks, weights.recurrent_kernel, scratch.h, scratch.c, scratch.recurrent,
+                scratch.masked_h, scratch.row});
 }
 
-void WalkForward(const CudaContext& context, const RecurrencePlan& plan, const ForwardParts& parts,
+void WalkForward(const CudaContext& context, const RecurrencePlan& plan, const ForwardOperands& operands,
                  const RecurrenceWeights& weights, const ForwardScratch& scratch) {
   const RecurrenceChoice choice = ChooseKernel(context, plan, Pass::kForward);
   switch (choice.kernel) {
     case RecurrenceKernel::kScan:
-      return ScanForward(context, plan,
-                         {parts.walk, plan.cell, parts.unit_weights, parts.products, parts.kept, parts.output});
+      return ScanForward(context, plan, operands);
     case RecurrenceKernel::kGraph:
-      return WalkGraph(context, plan, parts, weights, scratch);
+      return WalkGraph(context, plan, operands, weights, scratch);
     case RecurrenceKernel::kTeam:
       break;
   }
   try {
-    TeamForward(context, plan, choice.team,
-                {parts.walk, plan.cell, parts.unit_weights, parts.products, parts.kept, parts.output, plan.full_blocks,
-                 weights.recurrent_kernel},
-                scratch.team);
+    TeamForward(context, plan, choice.team, {operands, plan.full_blocks, weights.recurrent_kernel}, scratch.team);
   } catch (const Error& error) {
     // Another process may hold what the device said it had.
     if (choice.team.kind != TeamKind::kGrid) throw;
     TellFallback(plan, Pass::kForward, error.what());
-    WalkGraph(context, plan, parts, weights, scratch);
+    WalkGraph(context, plan, operands, weights, scratch);
   }
 }
 
-struct BackwardParts {
-  Walk walk;
-  UnitWeights unit_weights;
-  KeptRows kept;
-  StateRows<const float> doutput;
-};
-
-void WalkGraphBack(const CudaContext& context, const RecurrencePlan& plan, const BackwardParts& parts,
+void WalkGraphBack(const CudaContext& context, const RecurrencePlan& plan, const BackwardOperands& operands,
                    const RecurrenceWeights& weights, const BackwardScratch& scratch) {
-  GraphBackward(
-      context, plan,
-      {parts.walk, plan.cell, parts.unit_weights, parts.kept, parts.doutput, plan.full_blocks, weights.recurrent_kernel,
-       scratch.dh, scratch.dc, scratch.da, scratch.through, scratch.row, scratch.sums, plan.SumBlocks()});
+  GraphBackward(context, plan,
+                {operands, plan.full_blocks, weights.recurrent_kernel, scratch.dh, scratch.dc, scratch.da,
+                 scratch.through, scratch.row});
 }
 
-void WalkBackward(const CudaContext& context, const RecurrencePlan& plan, const BackwardParts& parts,
+void WalkBackward(const CudaContext& context, const RecurrencePlan& plan, const BackwardOperands& operands,
                   const RecurrenceWeights& weights, const BackwardScratch& scratch) {
   const RecurrenceChoice choice = ChooseKernel(context, plan, Pass::kBackward);
   switch (choice.kernel) {
     case RecurrenceKernel::kScan:
-      return ScanBackward(
-          context, plan,
-          {parts.walk, plan.cell, parts.unit_weights, parts.kept, parts.doutput, scratch.sums, plan.SumBlocks()});
+      return ScanBackward(context, plan, operands);
     case RecurrenceKernel::kGraph:
-      return WalkGraphBack(context, plan, parts, weights, scratch);
+      return WalkGraphBack(context, plan, operands, weights, scratch);
     case RecurrenceKernel::kTeam:
       break;
   }
   try {
-    TeamBackward(context, plan, choice.team,
-                 {parts.walk, plan.cell, parts.unit_weights, parts.kept, parts.doutput, plan.full_blocks,
-                  weights.recurrent_kernel, scratch.sums, plan.SumBlocks()},
-                 scratch.team);
+    TeamBackward(context, plan, choice.team, {operands, plan.full_blocks, weights.recurrent_kernel}, scratch.team);
   } catch (const Error& error) {
     if (choice.team.kind != TeamKind::kGrid) throw;
     TellFallback(plan, Pass::kBackward, error.what());
-    WalkGraphBack(context, plan, parts, weights, scratch);
+    WalkGraphBack(context, plan, operands, weights, scratch);
   }
 }
 
@@ -152,16 +127,17 @@ void RecurrenceForward(const CudaContext& context, const RecurrenceShape& shape,
   MakeFactors(context, plan, scratch.input_factors, scratch.recurrent_factors);
 
   float* rows = plan.training ? cache.values : scratch.products;
-  ForwardParts parts;
-  parts.walk = WalkOf(plan, mask, lists);
-  parts.unit_weights = {weights.recurrent_diagonal, weights.bias, scratch.recurrent_factors, plan.units};
-  parts.products = MultiplyInputs(
-      context, {plan, input, weights.kernel, scratch.input_factors, rows, scratch.folded, scratch.gathered});
-  parts.kept = {rows, cache.c_before, cache.h_before, plan.kept_width};
-  parts.output = RowsOf(plan, output.h, output.stride);
-  WalkForward(context, plan, parts, weights, scratch);
+  const ForwardOperands operands = {
+      .walk = WalkOf(plan, mask, lists),
+      .cell = plan.cell,
+      .weights = {weights.recurrent_diagonal, weights.bias, scratch.recurrent_factors, plan.units},
+      .products = MultiplyInputs(
+          context, {plan, input, weights.kernel, scratch.input_factors, rows, scratch.folded, scratch.gathered}),
+      .kept = {rows, cache.c_before, cache.h_before, plan.kept_width},
+      .output = RowsOf(plan, output.h, output.stride)};
+  WalkForward(context, plan, operands, weights, scratch);
   if (mask == nullptr) return;
-  if (plan.shape.return_sequences) FillMaskedOutput(context, parts.walk, plan.units, mask, parts.output);
+  if (plan.shape.return_sequences) FillMaskedOutput(context, operands.walk, plan.units, mask, operands.output);
   if (cache.h_before != nullptr) ClearMaskedRows(context, plan, mask, plan.units, cache.h_before);
 }
 
@@ -178,16 +154,19 @@ void RecurrenceBackward(const CudaContext& context, const RecurrenceShape& shape
   const RecurrenceCache cache(plan, cache_memory);
   MakeFactors(context, plan, scratch.input_factors, scratch.recurrent_factors);
 
-  BackwardParts parts;
-  parts.walk = WalkOf(plan, mask, cache.lists);
-  parts.unit_weights = {weights.recurrent_diagonal, weights.bias, scratch.recurrent_factors, plan.units};
-  parts.kept = {cache.values, cache.c_before, cache.h_before, plan.kept_width};
-  parts.doutput = RowsOf(plan, doutput.dh, doutput.stride);
+  BackwardOperands operands = {
+      .walk = WalkOf(plan, mask, cache.lists),
+      .cell = plan.cell,
+      .weights = {weights.recurrent_diagonal, weights.bias, scratch.recurrent_factors, plan.units},
+      .kept = {cache.values, cache.c_before, cache.h_before, plan.kept_width},
+      .doutput = RowsOf(plan, doutput.dh, doutput.stride),
+      .sums = scratch.sums,
+      .sum_blocks = plan.SumBlocks()};
   if (mask != nullptr && plan.shape.return_sequences) {
-    GatherMaskedGradients(context, parts.walk, plan.units, mask, parts.doutput, scratch.doutput);
-    parts.doutput = {scratch.doutput, plan.units, true, false};
+    GatherMaskedGradients(context, operands.walk, plan.units, mask, operands.doutput, scratch.doutput);
+    operands.doutput = {scratch.doutput, plan.units, true, false};
   }
-  WalkBackward(context, plan, parts, weights, scratch);
+  WalkBackward(context, plan, operands, weights, scratch);
   if (mask != nullptr && plan.kept_blocks > 0) ClearMaskedRows(context, plan, mask, plan.kept_width, cache.values);
 
   ReduceSums(context, plan, scratch.sums, gradients);

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "cuda/ptx.h"
+#include "cuda/vector_access.h"
 
 /// The product of the persistent kernels (K2 to K4): vectors that change with every step times weights that stay in
 /// registers from the first step to the last.
@@ -33,26 +33,6 @@ struct EngineShape {
   __device__ static int Element(int lane, int load, int part) { return (load * 32 + lane) * kVector + part; }
 };
 
-template <int kVector>
-struct Vector {
-  float part[kVector];
-};
-
-template <int kVector>
-__device__ inline Vector<kVector> LoadVector(const float* from) {
-  Vector<kVector> vector;
-  if constexpr (kVector == 4) {
-    const float4 v = *reinterpret_cast<const float4*>(from);
-    vector.part[0] = v.x, vector.part[1] = v.y, vector.part[2] = v.z, vector.part[3] = v.w;
-  } else if constexpr (kVector == 2) {
-    const float2 v = *reinterpret_cast<const float2*>(from);
-    vector.part[0] = v.x, vector.part[1] = v.y;
-  } else {
-    vector.part[0] = *from;
-  }
-  return vector;
-}
-
 template <class Shape>
 struct EngineWeights {
   float at[Shape::kUnits][Shape::kGates][Shape::kDepth];
@@ -79,15 +59,15 @@ struct EngineProduct {
     for (int load = 0; load < Shape::kLoads; ++load) {
 #pragma unroll
       for (int input = 0; input < kInputs; ++input) {
-        const Vector<Shape::kVector> v =
-            LoadVector<Shape::kVector>(vectors + input * Shape::kMostUnits + Shape::Element(lane, load, 0));
+        float vector[Shape::kVector];
+        LoadVector<Shape::kVector>(vectors + input * Shape::kMostUnits + Shape::Element(lane, load, 0), vector);
 #pragma unroll
         for (int part = 0; part < Shape::kVector; ++part) {
 #pragma unroll
           for (int g = kInputs == 1 ? 0 : input; g < (kInputs == 1 ? Shape::kGates : input + 1); ++g) {
 #pragma unroll
             for (int u = 0; u < Shape::kUnits; ++u) {
-              sums[u][kOutputs == 1 ? 0 : g] += weights.at[u][g][load * Shape::kVector + part] * v.part[part];
+              sums[u][kOutputs == 1 ? 0 : g] += weights.at[u][g][load * Shape::kVector + part] * vector[part];
             }
           }
         }

@@ -24,36 +24,21 @@ __global__ void __launch_bounds__(kThreads)
 // gradient = a^T da of some blocks, summed over `rows` rows. a [rows, depth]
 void SumProducts(const CudaContext& context, const float* a, int64_t rows, int64_t depth, const float* da,
                  int64_t da_stride, int64_t columns, float* gradient, int64_t gradient_stride) {
-  Multiply(context,
-           {.rows = depth,
-            .columns = columns,
-            .depth = rows,
-            .transpose_a = true,
-            .transpose_b = false,
-            .a_stride = depth,
-            .b_stride = da_stride,
-            .c_stride = gradient_stride,
-            .epilogue = ProductEpilogue::kNone,
-            .accumulate = false},
-           {a, da, gradient, nullptr});
+  ProductShape shape = ProductTN(depth, columns, rows);
+  shape.b_stride = da_stride;
+  shape.c_stride = gradient_stride;
+  Multiply(context, shape, {a, da, gradient, nullptr});
 }
 
 // dx [rows, m] (+)= da W^T of some blocks.
 void MultiplyBack(const CudaContext& context, const GradientWork& work, const float* da, int64_t rows,
                   int64_t da_stride, const BlockRun& run, bool accumulate, float* dx) {
   const RecurrencePlan& plan = work.plan;
-  Multiply(context,
-           {.rows = rows,
-            .columns = plan.inputs,
-            .depth = run.count * plan.units,
-            .transpose_a = false,
-            .transpose_b = true,
-            .a_stride = da_stride,
-            .b_stride = plan.input_width,
-            .c_stride = plan.inputs,
-            .epilogue = ProductEpilogue::kNone,
-            .accumulate = accumulate},
-           {da, work.weights.kernel + run.packed * plan.units, dx, nullptr});
+  ProductShape shape = ProductNT(rows, plan.inputs, run.count * plan.units);
+  shape.a_stride = da_stride;
+  shape.b_stride = plan.input_width;
+  shape.accumulate = accumulate;
+  Multiply(context, shape, {da, work.weights.kernel + run.packed * plan.units, dx, nullptr});
 }
 
 const float* GradientsOf(const GradientWork& work, const BlockRun& run) {

@@ -62,16 +62,7 @@ LaunchShape OneThreadEach(int64_t count) {
 
 // recurrent = h U
 void MultiplyStates(const CudaContext& context, const RecurrencePlan& plan, const GraphForwardOperands& operands) {
-  ProductShape shape{.rows = plan.batch,
-                     .columns = plan.full_width,
-                     .depth = plan.units,
-                     .transpose_a = false,
-                     .transpose_b = false,
-                     .a_stride = plan.units,
-                     .b_stride = plan.full_width,
-                     .c_stride = plan.full_width,
-                     .epilogue = ProductEpilogue::kNone,
-                     .accumulate = false};
+  ProductShape shape = ProductNN(plan.batch, plan.full_width, plan.units);
   if (!plan.recurrent_dropout) {
     Multiply(context, shape, {operands.h, operands.recurrent_kernel, operands.recurrent, nullptr});
     return;
@@ -87,16 +78,7 @@ void MultiplyStates(const CudaContext& context, const RecurrencePlan& plan, cons
 
 // through = da U^T
 void MultiplyGradients(const CudaContext& context, const RecurrencePlan& plan, const GraphBackwardOperands& operands) {
-  ProductShape shape{.rows = plan.batch,
-                     .columns = plan.units,
-                     .depth = plan.full_width,
-                     .transpose_a = false,
-                     .transpose_b = true,
-                     .a_stride = plan.full_width,
-                     .b_stride = plan.full_width,
-                     .c_stride = plan.units,
-                     .epilogue = ProductEpilogue::kNone,
-                     .accumulate = false};
+  ProductShape shape = ProductNT(plan.batch, plan.units, plan.full_width);
   if (!plan.recurrent_dropout) {
     Multiply(context, shape, {operands.da, operands.recurrent_kernel, operands.through, nullptr});
     return;

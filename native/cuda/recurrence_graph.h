@@ -2,8 +2,8 @@
 
 #include <cstdint>
 
+#include "cuda/recurrence_operands.h"
 #include "cuda/recurrence_plan.h"
-#include "cuda/recurrence_walk.h"
 
 /// K5: a product and an elementwise kernel each turn, for everything that the persistent kernels do not serve. The
 /// launches are many, but a recorded step replays them as one graph.
@@ -11,13 +11,7 @@ namespace slim::cuda {
 
 struct CudaContext;
 
-struct GraphForwardOperands {
-  Walk walk;
-  CellPlan cell;
-  UnitWeights weights;
-  InputProducts products;
-  KeptRows kept;
-  StateRows<float> output;
+struct GraphForwardOperands : ForwardOperands {
   int full_blocks;
   const float* recurrent_kernel;  // [n, full_blocks * n]
   float* h;                       // [B, n]
@@ -27,12 +21,7 @@ struct GraphForwardOperands {
   float* row;                     // [B, 3, n], for softmax
 };
 
-struct GraphBackwardOperands {
-  Walk walk;
-  CellPlan cell;
-  UnitWeights weights;
-  KeptRows kept;
-  StateRows<const float> doutput;
+struct GraphBackwardOperands : BackwardOperands {
   int full_blocks;
   const float* recurrent_kernel;  // [n, full_blocks * n]
   float* dh;                      // [B, n]: what comes through the diagonals
@@ -40,8 +29,6 @@ struct GraphBackwardOperands {
   float* da;                      // [B, full_width]
   float* through;                 // [B, n], or with dropout [B, full_width]: da U^T
   float* row;                     // [B, 2, n], for softmax
-  double* sums;                   // [B, SumBlocks, n]
-  int sum_blocks;
 };
 
 void GraphForward(const CudaContext& context, const RecurrencePlan& plan, const GraphForwardOperands& operands);

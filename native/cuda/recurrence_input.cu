@@ -7,16 +7,10 @@ namespace slim::cuda {
 namespace {
 
 ProductShape ShapeOf(const RecurrencePlan& plan, int64_t rows, int64_t columns, int64_t c_stride) {
-  return {.rows = rows,
-          .columns = columns,
-          .depth = plan.inputs,
-          .transpose_a = false,
-          .transpose_b = false,
-          .a_stride = plan.inputs,
-          .b_stride = plan.input_width,
-          .c_stride = c_stride,
-          .epilogue = ProductEpilogue::kNone,
-          .accumulate = false};
+  ProductShape shape = ProductNN(rows, columns, plan.inputs);
+  shape.b_stride = plan.input_width;
+  shape.c_stride = c_stride;
+  return shape;
 }
 
 InputProducts ProductsAt(const float* rows, int64_t width, const int32_t* index, const int8_t (&place)[kBlocks],

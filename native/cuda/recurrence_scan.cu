@@ -86,7 +86,7 @@ __device__ inline Products<kRead, kTurns> LoadProducts(const InputProducts& prod
 }
 
 template <class Activations, int kRead>
-__global__ void __launch_bounds__(kThreads) ScanForwardKernel(ScanForwardOperands operands) {
+__global__ void __launch_bounds__(kThreads) ScanForwardKernel(ForwardOperands operands) {
   constexpr int kTurns = kStretch<Activations, kRead>;
   const Walk& walk = operands.walk;
   const CellPlan& cell = operands.cell;
@@ -182,7 +182,7 @@ struct KeptColumns {
 };
 
 template <int kRead, int kTurns>
-__device__ inline KeptSteps<kRead, kTurns> LoadSteps(const ScanBackwardOperands& operands, const KeptColumns& columns,
+__device__ inline KeptSteps<kRead, kTurns> LoadSteps(const BackwardOperands& operands, const KeptColumns& columns,
                                                      int units, const Times<kTurns>& times) {
   KeptSteps<kRead, kTurns> steps;
   const StateRows<const float>& doutput = operands.doutput;
@@ -203,7 +203,7 @@ __device__ inline KeptSteps<kRead, kTurns> LoadSteps(const ScanBackwardOperands&
 }
 
 template <class Activations, int kRead>
-__global__ void __launch_bounds__(kThreads) ScanBackwardKernel(ScanBackwardOperands operands) {
+__global__ void __launch_bounds__(kThreads) ScanBackwardKernel(BackwardOperands operands) {
   constexpr int kTurns = kStretch<Activations, kRead>;
   const Walk& walk = operands.walk;
   const CellPlan& cell = operands.cell;
@@ -287,14 +287,14 @@ bool ScanServes(const RecurrencePlan& plan) {
   return plan.full_blocks == 0 && plan.cell.activation != Activation::kSoftmax;
 }
 
-void ScanForward(const CudaContext& context, const RecurrencePlan& plan, const ScanForwardOperands& operands) {
+void ScanForward(const CudaContext& context, const RecurrencePlan& plan, const ForwardOperands& operands) {
   const auto kernel = !plan.cell.HasTanhAndSigmoid()   ? ScanForwardKernel<AnyActivations, 4>
                       : ReadsCandidateAlone(plan.cell) ? ScanForwardKernel<TanhAndSigmoid, 1>
                                                        : ScanForwardKernel<TanhAndSigmoid, 4>;
   LaunchScan(context, plan, kernel, operands);
 }
 
-void ScanBackward(const CudaContext& context, const RecurrencePlan& plan, const ScanBackwardOperands& operands) {
+void ScanBackward(const CudaContext& context, const RecurrencePlan& plan, const BackwardOperands& operands) {
   const auto kernel = !plan.cell.HasTanhAndSigmoid()   ? ScanBackwardKernel<AnyActivations, 4>
                       : ReadsCandidateAlone(plan.cell) ? ScanBackwardKernel<TanhAndSigmoid, 1>
                                                        : ScanBackwardKernel<TanhAndSigmoid, 4>;

@@ -5,9 +5,9 @@
 
 #include "cuda/recurrence_exchange.h"
 #include "cuda/recurrence_memory.h"
+#include "cuda/recurrence_operands.h"
 #include "cuda/recurrence_plan.h"
 #include "cuda/recurrence_team_engine.h"
-#include "cuda/recurrence_walk.h"
 
 /// K2, K3 and K4: one launch walks all turns. A team of blocks walks a tile of sequences; each block owns some units,
 /// whose recurrent weights stay in its registers, and whose part of every step it gives to the others of its team
@@ -17,27 +17,14 @@ namespace slim::cuda {
 
 struct CudaContext;
 
-struct TeamForwardOperands {
-  Walk walk;
-  CellPlan cell;
-  UnitWeights weights;
-  InputProducts products;
-  KeptRows kept;
-  StateRows<float> output;
+struct TeamForwardOperands : ForwardOperands {
   int full_blocks;
   const float* recurrent_kernel;  // [n, full_blocks * n]
 };
 
-struct TeamBackwardOperands {
-  Walk walk;
-  CellPlan cell;
-  UnitWeights weights;
-  KeptRows kept;  // the values are replaced by the gradients of their blocks' pre-activations
-  StateRows<const float> doutput;
+struct TeamBackwardOperands : BackwardOperands {
   int full_blocks;
   const float* recurrent_kernel;
-  double* sums;  // [B, SumBlocks, n]
-  int sum_blocks;
 };
 
 /// What the kernels are launched with.

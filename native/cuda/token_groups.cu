@@ -204,7 +204,7 @@ void SumRowsByToken(const CudaContext& context, const TokenOrder& order, const f
 void SumRowsByToken(const CudaContext& context, const TokenOrder& order, const StridedRows& rows, bool accumulate,
                     void* memory) {
   const bool vectors =
-      ReadsInFours(rows.rows, rows.row_stride) && ReadsInFours(rows.table, rows.table_stride) && rows.width % 4 == 0;
+      ReadsInFours(rows.rows, rows.row_stride, rows.width) && ReadsInFours(rows.table, rows.table_stride, rows.width);
   (vectors ? &SumRows<4> : &SumRows<1>)(context, order, rows, accumulate, memory);
 }
 

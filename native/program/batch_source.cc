@@ -29,8 +29,9 @@ class ResidentBatches final : public BatchSource {
         bytes_(BytesOf(rows.data->shape(), order.with_targets)),
         base_(order.shuffled ? 0 : rows.begin) {
     addresses_.data = data;
-    addresses_.order = order.shuffled ? model.ShuffledOrder(*order.shuffled, rows.begin, batches_.rows())
-                                      : model.IdentityOrder(rows.end);
+    addresses_.order =
+        order.shuffled ? model.resident().ShuffledOrder({model.seed(), *order.shuffled, rows.begin, batches_.rows()})
+                       : model.resident().IdentityOrder(rows.end);
   }
 
   bool streamed() const override { return false; }
@@ -67,7 +68,7 @@ class StreamedBatches final : public BatchSource {
         end_step_(order.end_step),
         feed_(model.Feed(TargetsAt(batches_.largest()) + static_cast<size_t>(batches_.largest()) * bytes_.targets)) {
     if (order.shuffled) {
-      order_ = model.streamed().ShuffledOrder(model.seed(), *order.shuffled, rows.begin, batches_.rows());
+      order_ = model.streamed().ShuffledOrder({model.seed(), *order.shuffled, rows.begin, batches_.rows()});
     }
   }
 

@@ -14,6 +14,7 @@ namespace slim {
 struct BatchOrder {
   std::optional<uint32_t> shuffled;  // by the epoch; nothing: the rows as they lie
   bool with_targets = false;
+  int64_t first_step = 0;
   int64_t end_step = 0;  // the step after the run's last
 };
 

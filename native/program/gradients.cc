@@ -1,8 +1,8 @@
 #include <algorithm>
 
-#include "program/batch_source.h"
 #include "program/batches.h"
 #include "program/jobs.h"
+#include "program/step_loop.h"
 
 namespace slim {
 namespace {
@@ -42,7 +42,6 @@ Gradients ComputeGradients(Model& model, const GradientJob& job, const RunListen
   const RowRange& rows = job.rows;
   CheckRows(model.program(), rows, &training);
   const Batches batches(rows);
-  Backend& backend = model.backend();
   const int64_t input_width = model.program().input().Elements();
   const bool wants_input = job.input && !model.program().input().tokens;
 
@@ -54,45 +53,36 @@ Gradients ComputeGradients(Model& model, const GradientJob& job, const RunListen
     std::fill_n(gradients.input.data(), gradients.input.size(), 0.0f);
   }
   ExecutionSetting setting;
-  setting.chain = {batches.largest(), job.training, true, wants_input, training.loss};
+  setting.chain = {.batch = batches.largest(),
+                   .dropout = job.training,
+                   .backward = true,
+                   .input_gradient = wants_input,
+                   .loss = training.loss};
   setting.top_k = training.top_k;
-  Execution& execution = model.Prepare(setting);
-  BatchOrder order;
-  order.with_targets = true;
-  order.end_step = batches.steps();
-  const std::unique_ptr<BatchSource> source = BatchSource::Open(model, execution, rows, order);
-  const BatchSource::Addresses addresses = source->addresses();
-  backend.Zero(model.sums(), sizeof(MetricSums));
+  StepLoop steps(model, rows, setting, AllInOrder(batches, true));
+  Execution& execution = steps.execution();
 
-  int64_t batch = 0;
-  const std::function<void()> enqueue = [&] {
-    source->Gather(batch);
+  StepWork work;
+  work.enqueue = [&](int64_t batch) {
     execution.Forward(batch);
-    execution.ComputeLoss(batch, nullptr, model.sums());
+    execution.ComputeLoss(batch, work.class_weights, model.sums());
     execution.Backward(batch);
   };
   GradientSum sum(model, model.program().layout().trainable_floats());
-  int64_t done = 0;
-  for (; done < batches.steps() && !IsAborted(listener); ++done) {
-    batch = batches.Size(done);
+  steps.Run(work, listener, [&](int64_t step) {
+    const int64_t batch = batches.Size(step);
     const double share = static_cast<double>(batch) / static_cast<double>(batches.rows());
-    source->Bring(done);
-    backend.SetStep({model.seed(), model.iterations(), source->FirstRow(done), 0.0f});
-    backend.Run(model.KeyOf({&execution, batch, addresses.data.inputs, addresses.data.targets, addresses.order, nullptr,
-                             false}),
-                enqueue);
-    source->Prefetch(done + 1);
     sum.Add(share);
-    if (wants_input) {
-      float* slice = gradients.input.data() + batches.First(done) * input_width;
-      backend.Download(slice, execution.input_gradient(), static_cast<size_t>(batch * input_width) * sizeof(float));
-      for (int64_t i = 0; i < batch * input_width; ++i) slice[i] = static_cast<float>(slice[i] * share);
-    }
-  }
+    if (!wants_input) return;
+    float* slice = gradients.input.data() + batches.First(step) * input_width;
+    model.backend().Download(slice, execution.input_gradient(),
+                             static_cast<size_t>(batch * input_width) * sizeof(float));
+    for (int64_t i = 0; i < batch * input_width; ++i) slice[i] = static_cast<float>(slice[i] * share);
+  });
   sum.Write(gradients.parameters);
-  gradients.loss = ReadMetrics(model, done).loss;
-  gradients.aborted = done < batches.steps();
-  gradients.streamed = source->streamed();
+  gradients.loss = steps.Metrics().loss;
+  gradients.aborted = steps.aborted();
+  gradients.streamed = steps.streamed();
   return gradients;
 }
 

@@ -1,13 +1,11 @@
 #include "program/model.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "errors.h"
 #include "philox.h"
 #include "program/host_memory.h"
 #include "program/initializer.h"
-#include "program/row_order.h"
 #include "program/sizes.h"
 
 namespace slim {
@@ -229,32 +227,6 @@ uint64_t Model::KeyOf(const StepIdentity& step) {
   if (known_steps_.size() >= kMostKnownSteps) ForgetSteps();
   known_steps_.push_back({step, next_key_++});
   return known_steps_.back().key;
-}
-
-const int32_t* Model::IdentityOrder(int64_t end) {
-  if (identity_order_.bytes() < static_cast<size_t>(end) * sizeof(int32_t)) {
-    HostArray<int32_t> order(static_cast<size_t>(end), "the order of rows");
-    std::iota(order.data(), order.data() + end, 0);
-    identity_order_ = DeviceArray();
-    identity_order_ = DeviceArray(*backend_, order.bytes(), "the order of rows");
-    backend_->Upload(identity_order_.data(), order.data(), order.bytes());
-  }
-  return identity_order_.As<int32_t>();
-}
-
-const int32_t* Model::ShuffledOrder(uint32_t epoch, int64_t first, int64_t rows) {
-  const ShuffledRows wanted{epoch, first, rows};
-  if (shuffled_ == wanted) return shuffled_order_.As<int32_t>();
-  shuffled_.reset();
-  HostArray<int32_t> order(static_cast<size_t>(rows), "the order of rows");
-  slim::ShuffledOrder(seed_, epoch, first, rows, order.data());
-  if (shuffled_order_.bytes() < order.bytes()) {
-    shuffled_order_ = DeviceArray();
-    shuffled_order_ = DeviceArray(*backend_, order.bytes(), "the order of rows");
-  }
-  backend_->Upload(shuffled_order_.data(), order.data(), order.bytes());
-  shuffled_ = wanted;
-  return shuffled_order_.As<int32_t>();
 }
 
 const float* Model::UploadClassWeights(const std::vector<float>& weights) {

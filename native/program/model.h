@@ -62,9 +62,6 @@ class Model {
   StreamedData& streamed() { return streamed_; }
   /// As StreamedData's; data sets on the device make room for it.
   HostFeed& Feed(size_t bytes);
-  /// Row numbers on the device: 0, 1, 2, ... below `end`; or the rows [first, first + rows) shuffled for an epoch.
-  const int32_t* IdentityOrder(int64_t end);
-  const int32_t* ShuffledOrder(uint32_t epoch, int64_t first, int64_t rows);
   MetricSums* sums() { return sums_.As<MetricSums>(); }
   /// On the device; null for none. One factor for each output. Throws Error (kInvalidArgument).
   const float* UploadClassWeights(const std::vector<float>& weights);
@@ -117,16 +114,6 @@ class Model {
 
   ResidentData resident_;
   StreamedData streamed_{*backend_};
-  DeviceArray identity_order_;
-  DeviceArray shuffled_order_;
-  struct ShuffledRows {
-    uint32_t epoch;
-    int64_t first;
-    int64_t rows;
-
-    bool operator==(const ShuffledRows&) const = default;
-  };
-  std::optional<ShuffledRows> shuffled_;  // what shuffled_order_ holds
 
   struct KnownStep {
     StepIdentity step;

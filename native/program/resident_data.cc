@@ -1,6 +1,7 @@
 #include "program/resident_data.h"
 
 #include <cstddef>
+#include <numeric>
 
 #include "errors.h"
 
@@ -27,6 +28,15 @@ void CopyRows(Backend& backend, DeviceArray& to, const void* from, size_t row_by
   copied = end;
 }
 
+/// Writes an order to an array of the device, which grows where it is too small.
+void Put(Backend& backend, const HostArray<int32_t>& order, DeviceArray& to) {
+  if (to.bytes() < order.bytes()) {
+    to = DeviceArray();
+    to = DeviceArray(backend, order.bytes(), "the order of rows");
+  }
+  backend.Upload(to.data(), order.data(), order.bytes());
+}
+
 }  // namespace
 
 std::optional<ResidentData::Addresses> ResidentData::Of(const std::shared_ptr<const Dataset>& data, int64_t end,
@@ -41,6 +51,25 @@ std::optional<ResidentData::Addresses> ResidentData::Of(const std::shared_ptr<co
              entry.target_rows);
   }
   return Addresses{entry.inputs.data(), with_targets ? entry.targets.data() : nullptr};
+}
+
+const int32_t* ResidentData::IdentityOrder(int64_t end) {
+  if (identity_order_.bytes() < static_cast<size_t>(end) * sizeof(int32_t)) {
+    HostArray<int32_t> order(static_cast<size_t>(end), "the order of rows");
+    std::iota(order.data(), order.data() + end, 0);
+    Put(backend_, order, identity_order_);
+  }
+  return identity_order_.As<int32_t>();
+}
+
+const int32_t* ResidentData::ShuffledOrder(const Shuffle& shuffle) {
+  if (shuffled_ == shuffle) return shuffled_order_.As<int32_t>();
+  shuffled_.reset();
+  HostArray<int32_t> order(static_cast<size_t>(shuffle.rows), "the order of rows");
+  WriteShuffled(shuffle, order.data());
+  Put(backend_, order, shuffled_order_);
+  shuffled_ = shuffle;
+  return shuffled_order_.As<int32_t>();
 }
 
 ResidentData::Entry& ResidentData::EntryOf(const std::shared_ptr<const Dataset>& data) {

@@ -7,11 +7,13 @@
 #include "backend.h"
 #include "program/dataset.h"
 #include "program/device_array.h"
+#include "program/row_order.h"
 
 namespace slim {
 
-/// The data sets that a device holds. A data set is copied when it is first used and stays until it is let go of, so
-/// the epochs of a training, each a run of its own, copy nothing. A device that reads the host's memory gets no copy.
+/// The data sets that a device holds, and the orders of their rows. A data set is copied when it is first used and
+/// stays until it is let go of, so the epochs of a training, each a run of its own, copy nothing. A device that reads
+/// the host's memory gets no copy.
 ///
 /// A data set gets a copy where a tenth of the device's free memory is left beside it and the orders of its rows;
 /// others are streamed (streamed_data.h). What was decided holds while the data set lives, but that copies make room
@@ -27,6 +29,11 @@ class ResidentData {
 
   /// The rows [0, end) of the data set, of which at least as many were appended; nothing where it is to be streamed.
   std::optional<Addresses> Of(const std::shared_ptr<const Dataset>& data, int64_t end, bool with_targets);
+
+  /// Numbers of rows on the device, valid until the next call: 0, 1, 2, ... below `end`, or shuffled. Throws Error
+  /// (kOutOfMemory).
+  const int32_t* IdentityOrder(int64_t end);
+  const int32_t* ShuffledOrder(const Shuffle& shuffle);
 
   /// Gives the copies back whose data sets are gone.
   void ReleaseUnused();
@@ -49,6 +56,9 @@ class ResidentData {
 
   Backend& backend_;
   std::vector<Entry> entries_;
+  DeviceArray identity_order_;
+  DeviceArray shuffled_order_;
+  std::optional<Shuffle> shuffled_;  // what shuffled_order_ holds
 };
 
 }  // namespace slim

@@ -16,9 +16,10 @@ int64_t Scaled(uint32_t high, uint32_t low, int64_t bound) {
 
 }  // namespace
 
-void ShuffledOrder(uint64_t seed, uint32_t epoch, int64_t first, int64_t rows, int32_t* order) {
-  std::iota(order, order + rows, static_cast<int32_t>(first));
-  const RandomStream stream{seed, epoch, kShuffleStream};
+void WriteShuffled(const Shuffle& shuffle, int32_t* order) {
+  const int64_t rows = shuffle.rows;
+  std::iota(order, order + rows, static_cast<int32_t>(shuffle.first));
+  const RandomStream stream{shuffle.seed, shuffle.epoch, kShuffleStream};
   uint32_t words[4] = {};
   // A block serves two exchanges: place i takes words 2i and 2i + 1.
   for (int64_t i = rows - 1; i > 0; --i) {

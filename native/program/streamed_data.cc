@@ -1,7 +1,5 @@
 #include "program/streamed_data.h"
 
-#include "program/row_order.h"
-
 namespace slim {
 
 HostFeed& StreamedData::Feed(size_t bytes) {
@@ -15,16 +13,15 @@ HostFeed& StreamedData::Feed(size_t bytes) {
   return *feed_;
 }
 
-const int32_t* StreamedData::ShuffledOrder(uint64_t seed, uint32_t epoch, int64_t first, int64_t rows) {
-  const ShuffledRows wanted{seed, epoch, first, rows};
-  if (shuffled_ == wanted) return order_.data();
+const int32_t* StreamedData::ShuffledOrder(const Shuffle& shuffle) {
+  if (shuffled_ == shuffle) return order_.data();
   shuffled_.reset();
-  if (order_.size() < static_cast<size_t>(rows)) {
+  if (order_.size() < static_cast<size_t>(shuffle.rows)) {
     order_ = HostArray<int32_t>();
-    order_ = HostArray<int32_t>(static_cast<size_t>(rows), "the order of rows");
+    order_ = HostArray<int32_t>(static_cast<size_t>(shuffle.rows), "the order of rows");
   }
-  slim::ShuffledOrder(seed, epoch, first, rows, order_.data());
-  shuffled_ = wanted;
+  WriteShuffled(shuffle, order_.data());
+  shuffled_ = shuffle;
   return order_.data();
 }
 

@@ -6,6 +6,7 @@
 
 #include "backend.h"
 #include "program/host_memory.h"
+#include "program/row_order.h"
 
 namespace slim {
 
@@ -18,25 +19,16 @@ class StreamedData {
   /// A feed for batches of so many bytes, valid until the next call. Throws Error (kOutOfMemory).
   HostFeed& Feed(size_t bytes);
 
-  /// The rows [first, first + rows) as row_order.h shuffles them. Throws Error (kOutOfMemory).
-  const int32_t* ShuffledOrder(uint64_t seed, uint32_t epoch, int64_t first, int64_t rows);
+  /// Numbers of rows on the host, valid until the next call. Throws Error (kOutOfMemory).
+  const int32_t* ShuffledOrder(const Shuffle& shuffle);
 
  private:
-  struct ShuffledRows {
-    uint64_t seed;
-    uint32_t epoch;
-    int64_t first;
-    int64_t rows;
-
-    bool operator==(const ShuffledRows&) const = default;
-  };
-
   Backend& backend_;
   HostReservation feed_reservation_;
   std::unique_ptr<HostFeed> feed_;
   size_t feed_bytes_ = 0;
   HostArray<int32_t> order_;
-  std::optional<ShuffledRows> shuffled_;  // what order_ holds
+  std::optional<Shuffle> shuffled_;  // what order_ holds
 };
 
 }  // namespace slim

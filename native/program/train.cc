@@ -2,9 +2,9 @@
 #include <cmath>
 
 #include "errors.h"
-#include "program/batch_source.h"
 #include "program/batches.h"
 #include "program/jobs.h"
+#include "program/step_loop.h"
 
 namespace slim {
 namespace {
@@ -35,48 +35,32 @@ RunMetrics Train(Model& model, const TrainJob& job, const RunListener& listener)
   const Batches batches(job.rows);
   CheckJob(job, batches.steps());
 
-  Backend& backend = model.backend();
-  ExecutionSetting setting;
-  setting.chain = {batches.largest(), true, true, false, training.loss};
-  setting.top_k = training.top_k;
-  Execution& execution = model.Prepare(setting);
   const int64_t left = batches.steps() - job.first_step;
-  const int64_t steps = job.max_steps > 0 ? std::min(job.max_steps, left) : left;
   BatchOrder order;
   if (job.shuffle) order.shuffled = job.epoch;
   order.with_targets = true;
-  order.end_step = job.first_step + steps;
-  const std::unique_ptr<BatchSource> source = BatchSource::Open(model, execution, job.rows, order);
-  const BatchSource::Addresses addresses = source->addresses();
-  const float* class_weights = model.UploadClassWeights(job.class_weights);
-  backend.Zero(model.sums(), sizeof(MetricSums));
+  order.first_step = job.first_step;
+  order.end_step = job.first_step + (job.max_steps > 0 ? std::min(job.max_steps, left) : left);
+  ExecutionSetting setting;
+  setting.chain = {
+      .batch = batches.largest(), .dropout = true, .backward = true, .input_gradient = false, .loss = training.loss};
+  setting.top_k = training.top_k;
+  StepLoop steps(model, job.rows, setting, order);
+  Execution& execution = steps.execution();
 
-  int64_t batch = 0;
-  const std::function<void()> enqueue = [&] {
-    source->Gather(batch);
+  StepWork work;
+  work.class_weights = model.UploadClassWeights(job.class_weights);
+  work.update = true;
+  work.learning_rate = job.learning_rate;
+  work.enqueue = [&](int64_t batch) {
     execution.Forward(batch);
-    execution.ComputeLoss(batch, class_weights, model.sums());
+    execution.ComputeLoss(batch, work.class_weights, model.sums());
     execution.Backward(batch);
     model.Update();
   };
   ProgressTeller teller(model, listener);
-  int64_t done = 0;
-  for (; done < steps && !IsAborted(listener); ++done) {
-    const int64_t step = job.first_step + done;
-    batch = batches.Size(step);
-    const Model::StepIdentity identity{
-        &execution, batch, addresses.data.inputs, addresses.data.targets, addresses.order, class_weights, true};
-    source->Bring(step);
-    backend.SetStep({model.seed(), model.iterations(), source->FirstRow(step), job.learning_rate});
-    backend.Run(model.KeyOf(identity), enqueue);
-    model.CountIteration();
-    source->Prefetch(step + 1);
-    teller.StepDone(done + 1);
-  }
-  RunMetrics metrics = ReadMetrics(model, done);
-  metrics.aborted = done < steps;
-  metrics.streamed = source->streamed();
-  return metrics;
+  steps.Run(work, listener, [&](int64_t) { teller.StepDone(steps.done()); });
+  return steps.Metrics();
 }
 
 }  // namespace slim

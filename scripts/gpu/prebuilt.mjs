@@ -37,7 +37,8 @@ export function whyNotPrebuilt(architectures) {
  * and one that fails would be taken for a system that does not fit.
  */
 function runsHere() {
-  const opens = "import { loadNative } from './dist/native.js'; process.exitCode = loadNative().cuda().opened ? 0 : 1;";
+  const opens =
+    "import { loadNative } from './dist/load-native.js'; process.exitCode = loadNative().cuda().opened ? 0 : 1;";
   const opened = outputOf(process.execPath, ['--input-type=module', '--eval', opens]) !== undefined;
   const tests = spawnSync(join(FOLDER, TESTS), ['--suite=none'], { encoding: 'utf8' });
   return opened && tests.stdout?.startsWith('0 passed') === true;

@@ -5,8 +5,9 @@ import { Command } from 'commander';
 import { devices } from '../devices.js';
 import { SlimLstmError } from '../errors.js';
 import { layers } from '../layers/index.js';
+import { loadNative } from '../load-native.js';
 import { sequential } from '../model/sequential.js';
-import { loadNative, type NativeAddon, type NativeCuda } from '../native.js';
+import type { NativeAddon, NativeCuda } from '../native.js';
 
 interface Check {
   readonly name: string;

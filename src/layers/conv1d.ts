@@ -1,22 +1,11 @@
-import { boolean, checkedOptions, choice, positiveInteger } from '../arguments.js';
+import { checkedOptions, choice, positiveInteger } from '../arguments.js';
 import { InvalidModelError } from '../errors.js';
-import type { NativeParameterSpec } from '../native.js';
-import { type ActivationName, activationName } from './activation-names.js';
-import { checkedInitializer, type Initializer, nativeInitializer } from './initializers.js';
-import {
-  type BuiltLayer,
-  checkedParameters,
-  elements,
-  type Features,
-  frozen,
-  Layer,
-  refuseMask,
-  sequenceShape,
-} from './layer.js';
+import { type AffineOptions, affineConfig, affineOptionNames, affineParameters } from './affine.js';
+import { type BuiltLayer, elements, type Features, frozen, Layer, refuseMask, sequenceShape } from './layer.js';
 
 export type ConvolutionPadding = 'valid' | 'same' | 'causal';
 
-export interface Conv1dOptions {
+export interface Conv1dOptions extends AffineOptions {
   /** Width of the output. */
   readonly filters: number;
   /** Steps that one output step sees. */
@@ -27,17 +16,6 @@ export interface Conv1dOptions {
   readonly padding?: ConvolutionPadding;
   /** Distance between the steps that a filter sees. Default 1. */
   readonly dilationRate?: number;
-  /** Default `'linear'`. */
-  readonly activation?: ActivationName;
-  /** Default true. */
-  readonly useBias?: boolean;
-  /** Default `'glorotUniform'`. */
-  readonly kernelInitializer?: Initializer;
-  /** Default `'zeros'`. */
-  readonly biasInitializer?: Initializer;
-  /** Default true. */
-  readonly trainable?: boolean;
-  readonly name?: string;
 }
 
 export type Conv1dConfig = Readonly<Required<Omit<Conv1dOptions, 'name'>>>;
@@ -49,54 +27,26 @@ export class Conv1d extends Layer<Conv1dConfig> {
   constructor(options: Conv1dOptions) {
     const given = checkedOptions(
       options,
-      [
-        'filters',
-        'kernelSize',
-        'strides',
-        'padding',
-        'dilationRate',
-        'activation',
-        'useBias',
-        'kernelInitializer',
-        'biasInitializer',
-        'trainable',
-        'name',
-      ],
+      ['filters', 'kernelSize', 'strides', 'padding', 'dilationRate', ...affineOptionNames],
       'layers.conv1d',
     );
-    const { strides = 1, padding = 'valid', dilationRate = 1, activation = 'linear' } = given;
-    const { useBias = true, kernelInitializer = 'glorotUniform', biasInitializer = 'zeros', trainable = true } = given;
+    const { strides = 1, padding = 'valid', dilationRate = 1 } = given;
     super(given.name, {
       filters: positiveInteger(given.filters, 'filters'),
       kernelSize: positiveInteger(given.kernelSize, 'kernelSize'),
       strides: positiveInteger(strides, 'strides'),
       padding: choice(padding, 'padding', ['valid', 'same', 'causal']),
       dilationRate: positiveInteger(dilationRate, 'dilationRate'),
-      activation: activationName(activation, 'activation'),
-      useBias: boolean(useBias, 'useBias'),
-      kernelInitializer: checkedInitializer(kernelInitializer, 'kernelInitializer'),
-      biasInitializer: checkedInitializer(biasInitializer, 'biasInitializer'),
-      trainable: boolean(trainable, 'trainable'),
+      ...affineConfig(given),
     });
   }
 
   override build(name: string, input: Features): BuiltLayer {
     const [steps, channels] = sequenceShape(input, name);
     refuseMask(input, name);
-    const { filters, kernelSize, strides, padding, dilationRate, activation, useBias, trainable } = this.config;
+    const { filters, kernelSize, strides, padding, dilationRate, activation, useBias } = this.config;
     const outSteps = this.#outputSteps(name, steps);
-    const parameters: NativeParameterSpec[] = [
-      {
-        name: `${name}/kernel`,
-        shape: [kernelSize, channels, filters],
-        initializer: nativeInitializer(this.config.kernelInitializer),
-        trainable,
-      },
-    ];
-    if (useBias) {
-      const initializer = nativeInitializer(this.config.biasInitializer);
-      parameters.push({ name: `${name}/bias`, shape: [filters], initializer, trainable });
-    }
+    const parameters = affineParameters(name, [kernelSize, channels, filters], filters, this.config);
     elements([outSteps, filters], `the output of layer ${name}`);
     return {
       spec: {
@@ -109,7 +59,7 @@ export class Conv1d extends Layer<Conv1dConfig> {
         padding,
         activation,
         useBias,
-        parameters: checkedParameters(parameters),
+        parameters,
       },
       output: { shape: [outSteps, filters], tokens: false, maskedBy: null },
       presets: [],

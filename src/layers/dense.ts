@@ -1,23 +1,10 @@
-import { boolean, checkedOptions, positiveInteger } from '../arguments.js';
-import type { NativeParameterSpec } from '../native.js';
-import { type ActivationName, activationName } from './activation-names.js';
-import { checkedInitializer, type Initializer, nativeInitializer } from './initializers.js';
-import { type BuiltLayer, checkedParameters, elements, type Features, frozen, Layer, numericShape } from './layer.js';
+import { checkedOptions, positiveInteger } from '../arguments.js';
+import { type AffineOptions, affineConfig, affineOptionNames, affineParameters } from './affine.js';
+import { type BuiltLayer, elements, type Features, frozen, Layer, numericShape } from './layer.js';
 
-export interface DenseOptions {
+export interface DenseOptions extends AffineOptions {
   /** Width of the output. */
   readonly units: number;
-  /** Default `'linear'`. */
-  readonly activation?: ActivationName;
-  /** Default true. */
-  readonly useBias?: boolean;
-  /** Default `'glorotUniform'`. */
-  readonly kernelInitializer?: Initializer;
-  /** Default `'zeros'`. */
-  readonly biasInitializer?: Initializer;
-  /** Default true. */
-  readonly trainable?: boolean;
-  readonly name?: string;
 }
 
 export type DenseConfig = Readonly<Required<Omit<DenseOptions, 'name'>>>;
@@ -27,43 +14,19 @@ export class Dense extends Layer<DenseConfig> {
   readonly kind = 'dense';
 
   constructor(options: DenseOptions) {
-    const given = checkedOptions(
-      options,
-      ['units', 'activation', 'useBias', 'kernelInitializer', 'biasInitializer', 'trainable', 'name'],
-      'layers.dense',
-    );
-    const { activation = 'linear', useBias = true, kernelInitializer = 'glorotUniform' } = given;
-    const { biasInitializer = 'zeros', trainable = true } = given;
-    super(given.name, {
-      units: positiveInteger(given.units, 'units'),
-      activation: activationName(activation, 'activation'),
-      useBias: boolean(useBias, 'useBias'),
-      kernelInitializer: checkedInitializer(kernelInitializer, 'kernelInitializer'),
-      biasInitializer: checkedInitializer(biasInitializer, 'biasInitializer'),
-      trainable: boolean(trainable, 'trainable'),
-    });
+    const given = checkedOptions(options, ['units', ...affineOptionNames], 'layers.dense');
+    super(given.name, { units: positiveInteger(given.units, 'units'), ...affineConfig(given) });
   }
 
   override build(name: string, input: Features): BuiltLayer {
     const shape = numericShape(input, name);
-    const { units, activation, useBias, trainable } = this.config;
+    const { units, activation, useBias } = this.config;
     const leading = shape.slice(0, -1);
     const width = shape.at(-1) as number;
-    const parameters: NativeParameterSpec[] = [
-      {
-        name: `${name}/kernel`,
-        shape: [width, units],
-        initializer: nativeInitializer(this.config.kernelInitializer),
-        trainable,
-      },
-    ];
-    if (useBias) {
-      const initializer = nativeInitializer(this.config.biasInitializer);
-      parameters.push({ name: `${name}/bias`, shape: [units], initializer, trainable });
-    }
+    const parameters = affineParameters(name, [width, units], units, this.config);
     elements([...leading, units], `the output of layer ${name}`);
     return {
-      spec: { kind: this.kind, name, units, activation, useBias, parameters: checkedParameters(parameters) },
+      spec: { kind: this.kind, name, units, activation, useBias, parameters },
       output: { shape: [...leading, units], tokens: false, maskedBy: input.maskedBy },
       presets: [],
       macs: elements([...leading, width], `the input of layer ${name}`) * units,

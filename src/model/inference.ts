@@ -3,7 +3,7 @@
 import { boolean, checkedOptions, positiveInteger } from '../arguments.js';
 import { InvalidArgumentError } from '../errors.js';
 import type { Float32Tensor, TensorLike } from '../tensor.js';
-import { loadDataset } from './dataset.js';
+import { type Loaded, loadDataset } from './dataset.js';
 import { type Logs, logsOf } from './metrics.js';
 import type { ModelCore } from './model-core.js';
 import { checkedSignal } from './signal.js';
@@ -28,6 +28,26 @@ function batchSizeOf(options: JobOptions, rows: number, usual: number): number {
   return Math.min(rows, options.batchSize === undefined ? usual : positiveInteger(options.batchSize, 'batchSize'));
 }
 
+/** Has `work` done on a data set that is there for it alone, while the model takes no other job. */
+async function onDataset<Result>(
+  core: ModelCore,
+  job: 'evaluate' | 'predict' | 'gradients',
+  load: () => Promise<Loaded>,
+  work: (loaded: Loaded) => Promise<Result>,
+): Promise<Result> {
+  const leave = core.gate.enter(job);
+  try {
+    const loaded = await load();
+    try {
+      return await work(loaded);
+    } finally {
+      loaded.data.dispose();
+    }
+  } finally {
+    leave();
+  }
+}
+
 export async function evaluate(
   core: ModelCore,
   x: TensorLike,
@@ -37,21 +57,14 @@ export async function evaluate(
   const given = checkedOptions(options, ['batchSize', 'signal'], 'evaluate');
   const { targets, metrics } = core.requireCompiled('evaluate');
   const signal = checkedSignal(given.signal);
-  const leave = core.gate.enter('evaluate');
-  try {
-    const { data, rows } = await loadDataset(core.addon, core.architecture, x, { y, form: targets }, signal);
-    try {
-      const batchSize = batchSizeOf(given, rows, DEFAULT_BATCH_SIZE);
-      const run = await core.run('evaluate', signal, () =>
-        core.native.evaluate({ data, begin: 0, end: rows, batchSize }, null),
-      );
-      return logsOf(run, metrics);
-    } finally {
-      data.dispose();
-    }
-  } finally {
-    leave();
-  }
+  const load = () => loadDataset(core.addon, core.architecture, x, { y, form: targets }, signal);
+  return onDataset(core, 'evaluate', load, async ({ data, rows }) => {
+    const batchSize = batchSizeOf(given, rows, DEFAULT_BATCH_SIZE);
+    const run = await core.run('evaluate', signal, () =>
+      core.native.evaluate({ data, begin: 0, end: rows, batchSize }, null),
+    );
+    return logsOf(run, metrics);
+  });
 }
 
 /**
@@ -65,23 +78,18 @@ export async function predict(
 ): Promise<Float32Tensor> {
   const given = checkedOptions(options, ['batchSize', 'signal'], 'predict');
   const signal = checkedSignal(given.signal);
-  const leave = core.gate.enter('predict');
-  try {
+  const load = async () => {
     const encoded = encode(signal);
     const x = encoded instanceof Promise ? await encoded : encoded;
-    const { data, rows } = await loadDataset(core.addon, core.architecture, x, null, signal);
-    try {
-      const batchSize = batchSizeOf(given, rows, DEFAULT_BATCH_SIZE);
-      const { outputs } = await core.run('predict', signal, () =>
-        core.native.predict({ data, begin: 0, end: rows, batchSize }),
-      );
-      return { data: outputs, shape: [rows, ...core.architecture.outputShape] };
-    } finally {
-      data.dispose();
-    }
-  } finally {
-    leave();
-  }
+    return loadDataset(core.addon, core.architecture, x, null, signal);
+  };
+  return onDataset(core, 'predict', load, async ({ data, rows }) => {
+    const batchSize = batchSizeOf(given, rows, DEFAULT_BATCH_SIZE);
+    const { outputs } = await core.run('predict', signal, () =>
+      core.native.predict({ data, begin: 0, end: rows, batchSize }),
+    );
+    return { data: outputs, shape: [rows, ...core.architecture.outputShape] };
+  });
 }
 
 export async function gradients(
@@ -98,27 +106,20 @@ export async function gradients(
   if (input && core.architecture.vocabulary > 0) {
     throw new InvalidArgumentError('Expected input: false for a model that reads token ids, which have no gradient');
   }
-  const leave = core.gate.enter('gradients');
-  try {
-    const { data, rows } = await loadDataset(core.addon, core.architecture, x, { y, form: targets }, signal);
-    try {
-      // All rows are one batch unless told otherwise: that is what the gradient of the mean loss is of.
-      const batchSize = batchSizeOf(given, rows, rows);
-      const result = await core.run('gradients', signal, () =>
-        core.native.gradients({ data, begin: 0, end: rows, batchSize }, { training, input }),
-      );
-      const named: Record<string, Float32Tensor> = {};
-      for (const { name, shape, trainable, offset, size } of core.native.parameters()) {
-        if (trainable) named[name] = { data: result.gradients.slice(offset, offset + size), shape };
-      }
-      if (result.input !== null) {
-        named.input = { data: result.input, shape: [rows, ...core.architecture.inputShape] };
-      }
-      return named;
-    } finally {
-      data.dispose();
+  const load = () => loadDataset(core.addon, core.architecture, x, { y, form: targets }, signal);
+  return onDataset(core, 'gradients', load, async ({ data, rows }) => {
+    // All rows are one batch unless told otherwise: that is what the gradient of the mean loss is of.
+    const batchSize = batchSizeOf(given, rows, rows);
+    const result = await core.run('gradients', signal, () =>
+      core.native.gradients({ data, begin: 0, end: rows, batchSize }, { training, input }),
+    );
+    const named: Record<string, Float32Tensor> = {};
+    for (const { name, shape, trainable, offset, size } of core.native.parameters()) {
+      if (trainable) named[name] = { data: result.gradients.slice(offset, offset + size), shape };
     }
-  } finally {
-    leave();
-  }
+    if (result.input !== null) {
+      named.input = { data: result.input, shape: [rows, ...core.architecture.inputShape] };
+    }
+    return named;
+  });
 }

@@ -5,7 +5,7 @@
 
 import { InvalidArgumentError, InvalidDataError } from '../errors.js';
 import { expectation } from '../expectation.js';
-import { type DataType, isTensor, type TensorLike } from '../tensor.js';
+import { type DataType, isTensor, isTypedArray, type TensorLike } from '../tensor.js';
 
 export type TypedRows = Int32Array | Float32Array;
 
@@ -51,10 +51,6 @@ export function rowsOf(
     dataType,
     name,
   );
-}
-
-function isTypedArray(value: unknown): value is TypedRows {
-  return value instanceof Int32Array || value instanceof Float32Array;
 }
 
 function sameShape(a: readonly number[], b: readonly number[]): boolean {

@@ -3,7 +3,8 @@ import { announceChoice, checkedDevice, deviceDescription } from '../devices.js'
 import { InvalidArgumentError } from '../errors.js';
 import { expectation } from '../expectation.js';
 import type { Layer } from '../layers/layer.js';
-import { loadNative, type NativeModelSpec } from '../native.js';
+import { loadNative } from '../load-native.js';
+import type { NativeModelSpec } from '../native.js';
 import { checkedPrecision, type Precision } from '../precision.js';
 import type { Float32Tensor, TensorLike } from '../tensor.js';
 import { type Architecture, arrange, nativeSpec } from './architecture.js';

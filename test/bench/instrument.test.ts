@@ -1,9 +1,9 @@
 /** What the benchmarks say of their measurements: turns, statistics, tables, and the processes that are asked. */
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { temporaryFolder } from '../temporary-folder.js';
 
 const instrument = (name: string) => import(new URL(`../../bench/instrument/${name}.mjs`, import.meta.url).href);
 const { median, summary } = await instrument('statistics');
@@ -14,8 +14,7 @@ const { machineSlug } = await instrument('machine');
 const { Contestant } = await instrument('contestant');
 const { readArrays, writeArrays } = await instrument('arrays');
 
-const folder = mkdtempSync(join(tmpdir(), 'slim-lstm-instrument-'));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = temporaryFolder();
 
 test('the median is the middle value, or the mean of the two in the middle', () => {
   expect(median([5, 1, 3])).toBe(3);

@@ -62,11 +62,11 @@ TEST("a device that is lost in a step is an error at the next wait; the process 
     float* y = bench.Space(64);
     emulated::LoseDevice(2);
     const std::string error = ErrorOf([&] {
-      for (int step = 0; step < 4; ++step) {
-        bench->ActivationForward(Activation::kTanh, 1, 64, x, y);
-        bench->Synchronize();
-      }
-    }).text;
+                                for (int step = 0; step < 4; ++step) {
+                                  bench->ActivationForward(Activation::kTanh, 1, 64, x, y);
+                                  bench->Synchronize();
+                                }
+                              }).text;
     EXPECT_TELLS(error, "ERR_DEVICE: Could not finish the work on the CUDA device: unspecified launch failure");
     EXPECT_TELLS(error, "this process can no longer use the device");
     EXPECT_TELLS(ErrorOf([&] { bench->Allocate(4); }).text, "ERR_DEVICE");

@@ -12,21 +12,6 @@ namespace {
 constexpr Loss kSparse = Loss::kSparseCategoricalCrossentropy;
 constexpr int64_t kRows = 20, kTrained = 14;
 
-// With everything that a step has: tokens, dropout of all kinds, convolution, both directions, several cells.
-ModelSpec Network(bool masked) {
-  LstmSpec lstm = LstmOf(6, StandardCell(), true);
-  lstm.input_dropout = 0.2f;
-  lstm.recurrent_dropout = 0.3f;
-  SpecBuilder builder = SpecBuilder::Tokens(12);
-  builder.Embedding(15, 6, masked).SpatialDropout1d(0.1f);
-  if (!masked) builder.Conv1d(6, 6, 3, Activation::kRelu).MaxPooling1d(2, 2).Dropout(0.2f);
-  return builder.Bidirectional(6, lstm, Merge::kMul)
-      .Bidirectional(6, LstmOf(4, MixedCell()), Merge::kAve)
-      .Dense(4, 5, Activation::kTanh)
-      .Dense(5, 3, Activation::kSoftmax)
-      .Build();
-}
-
 TrainJob Epoch(std::shared_ptr<const Dataset> data, uint32_t epoch) {
   TrainJob job;
   job.rows = {std::move(data), 0, kTrained, 8};
@@ -84,18 +69,18 @@ TEST("training, evaluation, prediction and gradients come to the CPU's values, t
   TrainingSpec training = TrainingOf(kSparse, OptimizerKind::kAdamw);
   training.optimizer.weight_decay = 0.01f;
   training.optimizer.clip_norm = 0.5f;
-  ExpectNetwork(Network(false), training);
+  ExpectNetwork(WholeNetwork(false), training);
 }
 
 TEST("padding that is masked is left out as on the CPU") {
-  ExpectNetwork(Network(true), TrainingOf(kSparse, OptimizerKind::kRmsprop));
+  ExpectNetwork(WholeNetwork(true), TrainingOf(kSparse, OptimizerKind::kRmsprop));
 }
 
 // By an optimizer that does not divide by the size of a gradient, and without layers whose gradients jump where
 // rounding moves a number: relu and pooling.
 TEST("in tf32 and bfloat16 a network comes as close to the CPU's values as they are") {
   for (const Closeness& closeness : kReducedPrecisions) {
-    ExpectNetwork(Network(true), TrainingOf(kSparse, OptimizerKind::kSgd), closeness);
+    ExpectNetwork(WholeNetwork(true), TrainingOf(kSparse, OptimizerKind::kSgd), closeness);
   }
 }
 

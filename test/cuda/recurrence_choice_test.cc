@@ -12,13 +12,6 @@
 namespace slim::test {
 namespace {
 
-Problem MakeProblem(const Cell& cell, int64_t batch, int64_t steps, int64_t inputs, int64_t units) {
-  Problem problem;
-  problem.shape = MakeShape(cell, steps, inputs, units);
-  problem.batch = batch;
-  return problem;
-}
-
 // The message of the error that a kernel ends in when it is asked to serve the cell; empty where it does.
 std::string Refusal(Bench& bench, const char* kernel, const Cell& cell, int64_t units) {
   const KernelNamed forced(kernel);

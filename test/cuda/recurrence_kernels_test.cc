@@ -31,12 +31,6 @@ void Compare(Bench& bench, const char* kernel, const NamedCell& named, const Pro
   }
 }
 
-std::vector<NamedCell> AllCells() {
-  std::vector<NamedCell> cells = Family();
-  for (const NamedCell& named : CustomCells()) cells.push_back(named);
-  return cells;
-}
-
 // One for each way of working: four full products, some of them without inputs, one, a mixture, none.
 std::vector<NamedCell> SomeCells() {
   const std::vector<NamedCell> all = AllCells();
@@ -47,13 +41,6 @@ std::vector<NamedCell> SomeCells() {
 std::vector<const char*> KernelsOf(const NamedCell& named) {
   if (named.cell.FullBlocks() == 0) return {"scan", "graph"};
   return {"block", "cluster:2", "grid:3", "graph"};
-}
-
-Problem MakeProblem(const Cell& cell, int64_t batch, int64_t steps, int64_t inputs, int64_t units) {
-  Problem problem;
-  problem.shape = MakeShape(cell, steps, inputs, units);
-  problem.batch = batch;
-  return problem;
 }
 
 TEST("every variant equals the plain path, by every kernel that serves it") {

@@ -60,13 +60,6 @@ std::vector<NamedCell> CellsWithProducts() {
   return cells;
 }
 
-Problem MakeProblem(const Cell& cell, int64_t batch, int64_t steps, int64_t inputs, int64_t units) {
-  Problem problem;
-  problem.shape = MakeShape(cell, steps, inputs, units);
-  problem.batch = batch;
-  return problem;
-}
-
 TEST("every cell with a full product is within the precision of the plain path") {
   int run = 0;
   for (const NamedPrecision& precision : kPrecisions) {

@@ -3,7 +3,8 @@
 import { describe } from 'vitest';
 import { kentSalemLayers } from '../../src/experiments/kent-salem.js';
 import { devices, type Layer, layers, type Model, type SequentialOptions, sequential } from '../../src/index.js';
-import { loadNative, type NativeCudaDevice } from '../../src/native.js';
+import { loadNative } from '../../src/load-native.js';
+import type { NativeCudaDevice } from '../../src/native.js';
 import type { Tensor } from '../../src/tensor.js';
 import { numbers } from '../model/toy.js';
 import { distance } from '../operations/fixture.js';

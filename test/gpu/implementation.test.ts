@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { DeviceError, InvalidModelError, type Layer, layers } from '../../src/index.js';
 import type { LstmOptions } from '../../src/layers/lstm.js';
-import { loadNative } from '../../src/native.js';
+import { loadNative } from '../../src/load-native.js';
 import { apart, CLASSES, compiled, describeOnGpu, GPU, noGpu, onBoth, tokenRows, VOCABULARY } from './gpu.js';
 
 const STEPS = 17;

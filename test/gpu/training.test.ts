@@ -1,24 +1,17 @@
 /** Training on the GPU as users do it: seeds, checkpoints, models that go from device to device, an end in the middle. */
 
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { callbacks, devices, loadModel, timeLayer } from '../../src/index.js';
 import { weightBytes } from '../model/toy.js';
+import { temporaryFolder } from '../temporary-folder.js';
 import { apart, classifier, compiled, convolutions, describeOnGpu, GPU, stack, tokenRows } from './gpu.js';
 
 const STEPS = 15;
 const { x, y } = tokenRows(96, STEPS, 50, 4);
 const training = { epochs: 3, batchSize: 16, verbose: 0 } as const;
 
-let folder: string;
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'slim-lstm-gpu-'));
-});
-afterAll(() => {
-  rmSync(folder, { recursive: true });
-});
+const folder = temporaryFolder();
 
 const build = (device: string, seed = 7) =>
   compiled(classifier('LSTM1', { dropout: 0.2 }), { steps: STEPS, optimizer: 'adam', device, seed });

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { layers, loadModel, sequential, variants, withConstants } from '../../src/index.js';
-import { temporaryFolder } from '../model/temporary-folder.js';
+import { temporaryFolder } from '../temporary-folder.js';
 
 const folder = temporaryFolder();
 const x = { data: Float32Array.from({ length: 24 }, (_, i) => Math.cos(i)), shape: [2, 4, 3] };

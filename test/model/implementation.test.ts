@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { DeviceError, type Layer, layers, loadModel, sequential, timeLayer } from '../../src/index.js';
 import type { LstmImplementation } from '../../src/layers/lstm.js';
-import { temporaryFolder } from './temporary-folder.js';
+import { temporaryFolder } from '../temporary-folder.js';
 
 const root = temporaryFolder();
 const STEPS = 5;

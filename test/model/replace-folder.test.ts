@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { FileAccessError } from '../../src/index.js';
 import { type FileWriter, previousFolder, replaceFolder } from '../../src/model/checkpoint/replace-folder.js';
-import { temporaryFolder } from './temporary-folder.js';
+import { temporaryFolder } from '../temporary-folder.js';
 
 const root = temporaryFolder();
 const owned = ['a', 'b'];

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { FileAccessError, InvalidFileError, type Tensor } from '../../src/index.js';
 import { readSafetensors, readSafetensorsHeader, safetensorsBytes } from '../../src/model/checkpoint/safetensors.js';
-import { temporaryFolder } from './temporary-folder.js';
+import { temporaryFolder } from '../temporary-folder.js';
 
 const folder = temporaryFolder();
 let files = 0;

@@ -15,7 +15,7 @@ import {
 } from '../../src/index.js';
 import { previousFolder } from '../../src/model/checkpoint/replace-folder.js';
 import { safetensorsBytes } from '../../src/model/checkpoint/safetensors.js';
-import { temporaryFolder } from './temporary-folder.js';
+import { temporaryFolder } from '../temporary-folder.js';
 import { STEPS, toyData, toyModel, VOCABULARY, weightBytes } from './toy.js';
 
 const root = temporaryFolder();

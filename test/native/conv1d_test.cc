@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "activation_reference.h"
 #include "arrays.h"
 #include "cpu/thread_pool.h"
 #include "test.h"
@@ -11,36 +12,6 @@
 
 namespace slim::test {
 namespace {
-
-double Apply(Activation activation, double a) {
-  switch (activation) {
-    case Activation::kRelu:
-      return a > 0 ? a : 0;
-    case Activation::kTanh:
-      return std::tanh(a);
-    case Activation::kSigmoid:
-      return 1 / (1 + std::exp(-a));
-    case Activation::kHardSigmoid:
-      return std::min(1.0, std::max(0.0, 0.2 * a + 0.5));
-    default:
-      return a;
-  }
-}
-
-double Derivative(Activation activation, double y) {
-  switch (activation) {
-    case Activation::kRelu:
-      return y > 0 ? 1 : 0;
-    case Activation::kTanh:
-      return 1 - y * y;
-    case Activation::kSigmoid:
-      return y * (1 - y);
-    case Activation::kHardSigmoid:
-      return y > 0 && y < 1 ? 0.2 : 0;
-    default:
-      return 1;
-  }
-}
 
 struct Case {
   Conv1dShape shape;
@@ -88,14 +59,14 @@ struct Case {
         }
       }
     });
-    for (double& value : y) value = Apply(shape.activation, value);
+    for (double& value : y) value = reference::Activate(shape.activation, value);
 
     std::vector<double> d(outputs);
     dbias.assign(bias.size(), 0);
     dkernel.assign(kernel.size(), 0);
     dx.assign(x.size(), 0);
     for (size_t i = 0; i < outputs; ++i) {
-      d[i] = dy[i] * Derivative(shape.activation, y[i]);
+      d[i] = dy[i] * reference::Derivative(shape.activation, y[i]);
       dbias[i % bias.size()] += d[i];
     }
     ForEachTerm([&](int64_t out, int64_t in, int64_t weights) {

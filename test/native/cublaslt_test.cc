@@ -36,7 +36,7 @@ bool HasRelu(ProductEpilogue epilogue) {
   return epilogue == ProductEpilogue::kRelu || epilogue == ProductEpilogue::kBiasRelu;
 }
 
-// The definition in cublaslt.h, element by element.
+// The definition in product_shape.h, element by element.
 void ExpectProduct(CublasLt& products, const ProductShape& shape) {
   const FloatArray a = RandomFloats((shape.transpose_a ? shape.depth : shape.rows) * shape.a_stride, 1);
   const FloatArray b = RandomFloats((shape.transpose_b ? shape.columns : shape.depth) * shape.b_stride, 2);
@@ -110,7 +110,7 @@ TEST("cuBLASLt is asked for the product that is meant, by every way its operands
 // Integers, a little above: the operands of the products that are rounded to them.
 TEST("cuBLASLt multiplies in the precision that is asked for") {
   constexpr Precision kPrecisions[] = {Precision::kFloat32, Precision::kTf32, Precision::kBfloat16};
-  const ProductShape shape{5, 7, 3, false, false, 3, 7, 7, ProductEpilogue::kNone, false};
+  const ProductShape shape = cuda::ProductNN(5, 7, 3);
   for (const auto& [excess, first_to_drop_it] : {std::pair{0x1p-13f, 1}, {0x1p-10f, 2}}) {
     FloatArray a(15), b(21), expected(35, 0.0f);
     for (size_t i = 0; i < a.size(); ++i) a[i] = static_cast<float>(i % 4) + 1;
@@ -131,7 +131,7 @@ TEST("cuBLASLt multiplies in the precision that is asked for") {
 TEST("a product that cuBLASLt has no algorithm for is left to others, and stays so") {
   const auto products = Open();
   REQUIRE(products != nullptr);
-  const ProductShape shape{2, 13, 3, false, false, 3, 13, 13, ProductEpilogue::kNone, false};
+  const ProductShape shape = cuda::ProductNN(2, 13, 3);
   const FloatArray a(6, 1.0f);
   const FloatArray b(39, 1.0f);
   FloatArray c(26, 5.0f);

@@ -12,20 +12,6 @@ namespace {
 
 constexpr Loss kSparse = Loss::kSparseCategoricalCrossentropy;
 
-ModelSpec Network(bool masked) {
-  LstmSpec lstm = LstmOf(6, StandardCell(), true);
-  lstm.input_dropout = 0.2f;
-  lstm.recurrent_dropout = 0.3f;
-  SpecBuilder builder = SpecBuilder::Tokens(20);
-  builder.Embedding(15, 6, masked).SpatialDropout1d(0.1f);
-  if (!masked) builder.Conv1d(6, 6, 3, Activation::kRelu).MaxPooling1d(2, 2).Dropout(0.2f);
-  return builder.Bidirectional(6, lstm, Merge::kMul)
-      .Bidirectional(6, LstmOf(4, MixedCell()), Merge::kAve)
-      .Dense(4, 5, Activation::kTanh)
-      .Dense(5, 3, Activation::kSoftmax)
-      .Build();
-}
-
 struct OnDevice {
   DeferredBackend* device;
   std::unique_ptr<Model> model;
@@ -47,7 +33,7 @@ TrainJob Epoch(std::shared_ptr<const Dataset> data, uint32_t epoch) {
 
 TEST("training, evaluation, prediction and gradients come to the CPU's bits") {
   for (const bool masked : {false, true}) {
-    const ModelSpec spec = Network(masked);
+    const ModelSpec spec = WholeNetwork(masked);
     auto plain = MakeModel(spec);
     auto [device, deferred] = MakeDeferred(spec);
     const auto data = RandomData(plain->program(), kSparse, 40, 3);
@@ -83,7 +69,7 @@ TEST("training, evaluation, prediction and gradients come to the CPU's bits") {
 }
 
 TEST("a step is recorded once for each size of batch and then replayed, epoch after epoch") {
-  auto [device, model] = MakeDeferred(Network(false));
+  auto [device, model] = MakeDeferred(WholeNetwork(false));
   model->Compile(TrainingOf(kSparse));
   const auto data = RandomData(model->program(), kSparse, 30, 3);
   // Four steps an epoch, three of 8 rows and one of 6.
@@ -94,12 +80,13 @@ TEST("a step is recorded once for each size of batch and then replayed, epoch af
 }
 
 TEST("a data set is copied to the device once, and rows appended later when they are used") {
-  auto [device, model] = MakeDeferred(Network(false));
+  auto [device, model] = MakeDeferred(WholeNetwork(false));
   model->Compile(TrainingOf(kSparse));
   const auto all = RandomData(model->program(), kSparse, 40, 3);
   auto data = std::make_shared<Dataset>(all->shape());
   const auto append = [&](int64_t begin, int64_t end) {
-    data->AppendInputs(static_cast<const int32_t*>(all->inputs()) + begin * 20, (end - begin) * 20);
+    const int64_t steps = all->shape().input_width;
+    data->AppendInputs(static_cast<const int32_t*>(all->inputs()) + begin * steps, (end - begin) * steps);
     data->AppendTargets(static_cast<const int32_t*>(all->targets()) + begin, end - begin);
   };
   append(0, 30);
@@ -110,7 +97,7 @@ TEST("a data set is copied to the device once, and rows appended later when they
   EXPECT_EQ(device->uploaded() - before, 30 * sizeof(int32_t));
 
   append(30, 40);
-  auto plain = MakeModel(Network(false));
+  auto plain = MakeModel(WholeNetwork(false));
   plain->Compile(TrainingOf(kSparse));
   const std::vector<float> weights = ParametersOf(*model);
   plain->WriteParameters(0, weights.data(), static_cast<int64_t>(weights.size()));
@@ -119,7 +106,7 @@ TEST("a data set is copied to the device once, and rows appended later when they
 }
 
 TEST("all memory of the device is given back") {
-  auto [device, model] = MakeDeferred(Network(true));
+  auto [device, model] = MakeDeferred(WholeNetwork(true));
   model->Compile(TrainingOf(kSparse, OptimizerKind::kAdam));
   auto data = RandomData(model->program(), kSparse, 30, 3);
   Train(*model, Epoch(data, 0), NoListener());

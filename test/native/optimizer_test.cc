@@ -4,6 +4,7 @@
 
 #include "arrays.h"
 #include "cpu/thread_pool.h"
+#include "optimizer_rules.h"
 #include "test.h"
 
 // The oracle writes Keras' rules (keras/src/optimizers of Keras 3) for one element in double precision.
@@ -52,35 +53,6 @@ void PlainUpdate(const OptimizerRule& r, double rate, uint32_t step, double g, E
       break;
     }
   }
-}
-
-OptimizerRule Rule(OptimizerKind kind) {
-  OptimizerRule rule;
-  rule.kind = kind;
-  return rule;
-}
-
-std::vector<OptimizerRule> AllRules() {
-  std::vector<OptimizerRule> rules;
-  rules.push_back(Rule(OptimizerKind::kSgd));
-  rules.push_back(Rule(OptimizerKind::kSgd));
-  rules.back().momentum = 0.9f;
-  rules.push_back(rules.back());
-  rules.back().nesterov = true;
-  for (const float momentum : {0.0f, 0.7f}) {
-    for (const bool centered : {false, true}) {
-      rules.push_back(Rule(OptimizerKind::kRmsprop));
-      rules.back().momentum = momentum;
-      rules.back().centered = centered;
-    }
-  }
-  for (const bool amsgrad : {false, true}) {
-    rules.push_back(Rule(OptimizerKind::kAdam));
-    rules.back().amsgrad = amsgrad;
-  }
-  rules.push_back(Rule(OptimizerKind::kAdamw));
-  rules.back().weight_decay = 0.004f;
-  return rules;
 }
 
 // Scales the gradients as the rule's clipping asks for, in double.

@@ -5,8 +5,8 @@
 
 #include "arrays.h"
 #include "cpu/memory.h"
-#include "cpu/product_reference.h"
 #include "cpu/thread_pool.h"
+#include "product_reference.h"
 #include "product_result.h"
 #include "test.h"
 
@@ -32,6 +32,25 @@ Packed PackDense(const std::vector<float>& b, size_t depth, size_t columns) {
   return packed;
 }
 
+// a times b, written to c, whose rows are `stride` apart.
+Product ProductOf(const LeftRows& a, size_t rows, const Packed& b, std::vector<float>& c, size_t stride) {
+  Product product;
+  product.a = a;
+  product.rows = rows;
+  product.b = b.matrix;
+  product.c = c.data();
+  product.c_stride = stride;
+  return product;
+}
+
+// `b` is what was packed.
+void ExpectPlain(const Product& product, const std::vector<float>& b, ThreadPool& pool, double tolerance) {
+  const size_t columns = product.b.columns;
+  const std::vector<double> expected = reference::Multiply(product, b.data(), product.b.depth, columns);
+  Multiply(product, pool);
+  EXPECT_NEAR(RelativeError(product.c, product.c_stride, expected.data(), product.rows, columns), 0, tolerance);
+}
+
 // Of chains of thousands of multiply-adds.
 constexpr double kDeepTolerance = 1e-5;
 
@@ -44,15 +63,7 @@ TEST("a product equals the plain loops over odd shapes") {
         const std::vector<float> b = RandomFloats(depth * columns, 2);
         const Packed packed = PackDense(b, depth, columns);
         ProductResult c(rows, columns);
-        Product product;
-        product.a = {a.data(), depth};
-        product.rows = rows;
-        product.b = packed.matrix;
-        product.c = c.values.data();
-        product.c_stride = c.stride;
-        const std::vector<double> expected = reference::Multiply(product, b.data(), depth, columns);
-        Multiply(product, pool);
-        EXPECT_NEAR(RelativeError(c.values.data(), c.stride, expected.data(), rows, columns), 0, kTolerance);
+        ExpectPlain(ProductOf({a.data(), depth}, rows, packed, c.values, c.stride), b, pool, kTolerance);
         EXPECT(c.GapsAreUntouched());
       }
     }
@@ -73,18 +84,11 @@ TEST("bias, accumulation and every activation come out as the plain loops have t
       for (const bool accumulate : {false, true}) {
         for (const float* with_bias : {static_cast<const float*>(nullptr), bias.data()}) {
           std::vector<float> c = RandomFloats(rows * columns, 6);
-          Product product;
-          product.a = {a.data(), depth};
-          product.rows = rows;
-          product.b = packed.matrix;
+          Product product = ProductOf({a.data(), depth}, rows, packed, c, columns);
           product.bias = with_bias;
           product.accumulate = accumulate;
           product.activation = activation;
-          product.c = c.data();
-          product.c_stride = columns;
-          const std::vector<double> expected = reference::Multiply(product, b.data(), depth, columns);
-          Multiply(product, pool);
-          EXPECT_NEAR(RelativeError(c.data(), columns, expected.data(), rows, columns), 0, kTolerance);
+          ExpectPlain(product, b, pool, kTolerance);
         }
       }
     }
@@ -101,18 +105,11 @@ TEST("a product deeper than one pass applies bias and activation once") {
     const std::vector<float> bias = RandomFloats(columns, 9);
     const Packed packed = PackDense(b, depth, columns);
     std::vector<float> c = RandomFloats(rows * columns, 10);
-    Product product;
-    product.a = {a.data(), depth};
-    product.rows = rows;
-    product.b = packed.matrix;
+    Product product = ProductOf({a.data(), depth}, rows, packed, c, columns);
     product.bias = bias.data();
     product.accumulate = true;
     product.activation = Activation::kTanh;
-    product.c = c.data();
-    product.c_stride = columns;
-    const std::vector<double> expected = reference::Multiply(product, b.data(), depth, columns);
-    Multiply(product, pool);
-    EXPECT_NEAR(RelativeError(c.data(), columns, expected.data(), rows, columns), 0, kDeepTolerance);
+    ExpectPlain(product, b, pool, kDeepTolerance);
   }
 }
 
@@ -138,15 +135,7 @@ TEST("rows may overlap, lie in runs, or be named by an index") {
   for (int kind = 0; kind < 3; ++kind) {
     const size_t rows = rows_of_kind[kind];
     std::vector<float> c(rows * columns);
-    Product product;
-    product.a = kinds[kind];
-    product.rows = rows;
-    product.b = packed.matrix;
-    product.c = c.data();
-    product.c_stride = columns;
-    const std::vector<double> expected = reference::Multiply(product, b.data(), depth, columns);
-    Multiply(product, pool);
-    EXPECT_NEAR(RelativeError(c.data(), columns, expected.data(), rows, columns), 0, kTolerance);
+    ExpectPlain(ProductOf(kinds[kind], rows, packed, c, columns), b, pool, kTolerance);
   }
 }
 
@@ -158,12 +147,7 @@ TEST("a part writes its own rows and panels alone") {
   const std::vector<float> b = RandomFloats(depth * columns, 14);
   const Packed packed = PackDense(b, depth, columns);
   std::vector<float> c(rows * columns, kUntouched);
-  Product product;
-  product.a = {a.data(), depth};
-  product.rows = rows;
-  product.b = packed.matrix;
-  product.c = c.data();
-  product.c_stride = columns;
+  const Product product = ProductOf({a.data(), depth}, rows, packed, c, columns);
   const std::vector<double> expected = reference::Multiply(product, b.data(), depth, columns);
   MultiplyPart(product, 7, 20, 1, 2);
   for (size_t i = 0; i < rows; ++i) {
@@ -184,13 +168,8 @@ TEST("a depth of zero leaves the bias") {
   const Packed packed = PackDense({}, 0, 20);
   const float none = 0;
   std::vector<float> c(size_t{3} * 20, kUntouched);
-  Product product;
-  product.a = {&none, 0};
-  product.rows = 3;
-  product.b = packed.matrix;
+  Product product = ProductOf({&none, 0}, 3, packed, c, 20);
   product.bias = bias.data();
-  product.c = c.data();
-  product.c_stride = 20;
   Multiply(product, pool);
   for (size_t i = 0; i < c.size(); ++i) EXPECT_EQ(c[i], bias[i % 20]);
 }
@@ -206,13 +185,7 @@ TEST("products are the same bits for any number of threads") {
       for (const int threads : {1, 2, 3, 7}) {
         ThreadPool pool(threads);
         std::vector<float> c(rows * columns);
-        Product product;
-        product.a = {a.data(), depth};
-        product.rows = rows;
-        product.b = packed.matrix;
-        product.c = c.data();
-        product.c_stride = columns;
-        Multiply(product, pool);
+        Multiply(ProductOf({a.data(), depth}, rows, packed, c, columns), pool);
         if (first.empty()) first = c;
         EXPECT(std::memcmp(c.data(), first.data(), c.size() * sizeof(float)) == 0);
       }

@@ -30,19 +30,6 @@ std::string NameOf(const NamedCell& named, const Problem& problem) {
          " activation " + std::to_string(static_cast<int>(shape.cell.activation));
 }
 
-std::vector<NamedCell> AllCells() {
-  std::vector<NamedCell> cells = Family();
-  for (const NamedCell& named : CustomCells()) cells.push_back(named);
-  return cells;
-}
-
-Problem MakeProblem(const Cell& cell, int64_t batch, int64_t steps, int64_t inputs, int64_t units) {
-  Problem problem;
-  problem.shape = MakeShape(cell, steps, inputs, units);
-  problem.batch = batch;
-  return problem;
-}
-
 TEST("every variant equals the plain path at odd shapes") {
   struct Sizes {
     int64_t batch, steps, inputs, units;

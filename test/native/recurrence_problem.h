@@ -11,9 +11,9 @@
 #include "backend.h"
 #include "cpu/memory.h"
 #include "cpu/recurrence.h"
-#include "cpu/recurrence_reference.h"
 #include "cpu/thread_pool.h"
 #include "philox.h"
+#include "recurrence_reference.h"
 #include "test.h"
 
 namespace slim::test {
@@ -82,6 +82,12 @@ inline std::vector<NamedCell> CustomCells() {
           {"scan with inputs in all gates", SameGates("Wub", "Wub")}};
 }
 
+inline std::vector<NamedCell> AllCells() {
+  std::vector<NamedCell> cells = Family();
+  for (const NamedCell& named : CustomCells()) cells.push_back(named);
+  return cells;
+}
+
 struct Problem {
   RecurrenceShape shape;
   int64_t batch = 1;
@@ -102,6 +108,13 @@ inline RecurrenceShape MakeShape(const Cell& cell, int64_t steps, int64_t inputs
   shape.input_stream = 17;
   shape.recurrent_stream = 18;
   return shape;
+}
+
+inline Problem MakeProblem(const Cell& cell, int64_t batch, int64_t steps, int64_t inputs, int64_t units) {
+  Problem problem;
+  problem.shape = MakeShape(cell, steps, inputs, units);
+  problem.batch = batch;
+  return problem;
 }
 
 // Operands of a problem: floats, which the double-precision reference takes as they are.

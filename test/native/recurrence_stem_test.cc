@@ -53,12 +53,6 @@ ProblemData DataOf(const Problem& problem, const Beginning& beginning) {
   return data;
 }
 
-std::vector<NamedCell> AllCells() {
-  std::vector<NamedCell> cells = Family();
-  for (const NamedCell& named : CustomCells()) cells.push_back(named);
-  return cells;
-}
-
 std::string NameOf(const NamedCell& named, const Beginning& beginning, const Problem& problem) {
   return std::string(named.name) + ", " + beginning.name + (problem.shape.reverse ? ", reverse" : "") +
          (problem.shape.align_output ? ", aligned" : "") + (problem.shape.return_sequences ? ", sequences" : "") +

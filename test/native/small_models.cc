@@ -162,6 +162,20 @@ LstmSpec LstmOf(int64_t units, const Cell& cell, bool return_sequences) {
   return spec;
 }
 
+ModelSpec WholeNetwork(bool masked) {
+  LstmSpec lstm = LstmOf(6, StandardCell(), true);
+  lstm.input_dropout = 0.2f;
+  lstm.recurrent_dropout = 0.3f;
+  SpecBuilder builder = SpecBuilder::Tokens(12);
+  builder.Embedding(15, 6, masked).SpatialDropout1d(0.1f);
+  if (!masked) builder.Conv1d(6, 6, 3, Activation::kRelu).MaxPooling1d(2, 2).Dropout(0.2f);
+  return builder.Bidirectional(6, lstm, Merge::kMul)
+      .Bidirectional(6, LstmOf(4, MixedCell()), Merge::kAve)
+      .Dense(4, 5, Activation::kTanh)
+      .Dense(5, 3, Activation::kSoftmax)
+      .Build();
+}
+
 std::shared_ptr<Dataset> RandomData(const Program& program, Loss loss, int64_t rows, uint64_t seed) {
   const bool sparse = loss == Loss::kSparseCategoricalCrossentropy;
   const int64_t outputs = program.output().Elements();

@@ -53,6 +53,10 @@ Cell StandardCell(Activation activation = Activation::kTanh);
 Cell MixedCell(Activation activation = Activation::kTanh);
 LstmSpec LstmOf(int64_t units, const Cell& cell, bool return_sequences = false);
 
+// Of 3 classes, with everything that a step has: tokens, dropout of all kinds, both directions, several cells; and,
+// unless masked, convolution and pooling.
+ModelSpec WholeNetwork(bool masked);
+
 // Rows of random inputs and targets that fit the model and the loss; ids of class 0 to classes - 1.
 std::shared_ptr<Dataset> RandomData(const Program& program, Loss loss, int64_t rows, uint64_t seed);
 

@@ -215,12 +215,12 @@ TEST("rows in the middle of a data set are taken alone, in order or shuffled") {
 
 TEST("an epoch's order is a permutation, another for each epoch and seed, with no place preferred") {
   std::vector<int32_t> order(1000), again(1000);
-  ShuffledOrder(1, 2, 50, 1000, order.data());
-  ShuffledOrder(1, 2, 50, 1000, again.data());
+  WriteShuffled({1, 2, 50, 1000}, order.data());
+  WriteShuffled({1, 2, 50, 1000}, again.data());
   EXPECT(order == again);
-  ShuffledOrder(1, 3, 50, 1000, again.data());
+  WriteShuffled({1, 3, 50, 1000}, again.data());
   EXPECT(order != again);
-  ShuffledOrder(2, 2, 50, 1000, again.data());
+  WriteShuffled({2, 2, 50, 1000}, again.data());
   EXPECT(order != again);
   std::sort(order.begin(), order.end());
   for (int32_t i = 0; i < 1000; ++i) EXPECT_EQ(order[static_cast<size_t>(i)], 50 + i);
@@ -229,7 +229,7 @@ TEST("an epoch's order is a permutation, another for each epoch and seed, with n
   std::vector<int> met(256);
   for (uint32_t epoch = 0; epoch < 24000; ++epoch) {
     int32_t four[4];
-    ShuffledOrder(7, epoch, 0, 4, four);
+    WriteShuffled({7, epoch, 0, 4}, four);
     ++met[static_cast<size_t>(four[0]) * 64 + static_cast<size_t>(four[1]) * 16 + static_cast<size_t>(four[2]) * 4 +
           static_cast<size_t>(four[3])];
   }

@@ -4,8 +4,8 @@
 #include "arrays.h"
 #include "cpu/memory.h"
 #include "cpu/product.h"
-#include "cpu/product_reference.h"
 #include "cpu/thread_pool.h"
+#include "product_reference.h"
 #include "product_result.h"
 #include "test.h"
 

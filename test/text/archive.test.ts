@@ -6,7 +6,8 @@ import { describe, expect, it } from 'vitest';
 import { InvalidFileError, SlimLstmError } from '../../src/errors.js';
 import { RandomStream } from '../../src/philox.js';
 import { type ReadDirectoryOptions, readDirectory } from '../../src/text/read-directory.js';
-import { END, paxRecord, rawEntry, repairChecksums, tarOf, temporaryFolder, writeArchive } from './archives.js';
+import { temporaryFolder } from '../temporary-folder.js';
+import { END, paxRecord, rawEntry, repairChecksums, tarOf, writeArchive } from './archives.js';
 
 const scratch = temporaryFolder();
 const a = rawEntry({ name: 'a/1' }, 'one');

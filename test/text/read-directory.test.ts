@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { FileAccessError, InvalidArgumentError, InvalidDataError } from '../../src/errors.js';
 import { sortByCodePoint } from '../../src/text/ordering.js';
 import { type ReadDirectoryOptions, readDirectory } from '../../src/text/read-directory.js';
-import { tarOf, temporaryFolder, writeArchive } from './archives.js';
+import { temporaryFolder } from '../temporary-folder.js';
+import { tarOf, writeArchive } from './archives.js';
 
 const oracle: {
   documents: { bytes: number[]; universal: string; keep: string; whole: string }[];

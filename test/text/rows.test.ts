@@ -7,7 +7,7 @@ import { CsvParser } from '../../src/text/csv-rows.js';
 import { checkedLimits } from '../../src/text/limits.js';
 import { type ReadCsvOptions, readCsv } from '../../src/text/read-csv.js';
 import { type ReadJsonlOptions, readJsonl } from '../../src/text/read-jsonl.js';
-import { temporaryFolder } from './archives.js';
+import { temporaryFolder } from '../temporary-folder.js';
 
 // Written by Python's csv module: test/oracle/text.py.
 const csvCases: { content: string; rows: string[][] }[] = JSON.parse(

@@ -4,7 +4,7 @@ import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { InvalidArgumentError, InvalidDataError } from '../../src/errors.js';
 import { type WordVectorsOptions, wordVectors } from '../../src/text/word-vectors.js';
-import { temporaryFolder } from './archives.js';
+import { temporaryFolder } from '../temporary-folder.js';
 
 const scratch = temporaryFolder();
 let made = 0;

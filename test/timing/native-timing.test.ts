@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { expect, test } from 'vitest';
 import { timeLayer } from '../../src/index.js';
-import { loadNative, type NativeModelSpec, type NativeTimingOptions } from '../../src/native.js';
+import { loadNative } from '../../src/load-native.js';
+import type { NativeModelSpec, NativeTimingOptions } from '../../src/native.js';
 import { dense, lstm } from '../native-models.js';
 
 const spec: NativeModelSpec = { tokenInput: false, inputShape: [4, 3], layers: [lstm('lstm', 3, 5)] };

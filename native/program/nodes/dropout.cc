@@ -10,27 +10,26 @@ void CheckRate(const std::string& layer, const char* name, float rate) {
   RejectLayer(layer, std::string("Expected a number in [0, 1) for ") + name + " but received " + std::to_string(rate));
 }
 
-DropoutNode::DropoutNode(const LayerContext& layer, const DropoutSpec& spec, const Signature& input,
-                         const NodeSetting& setting)
+DropoutNode::DropoutNode(const LayerContext& layer, float rate, const Signature& input, const NodeSetting& setting)
     : Node(input, setting),
-      rate_(spec.rate),
+      rate_(rate),
       stream_(layer.position * kStreamsPerLayer + static_cast<uint32_t>(StreamUse::kDropout)),
       spatial_steps_(0) {
-  ExpectFloats(layer, "dropout", input);
-  CheckRate(layer.spec.name, "rate", rate_);
+  CheckRate(layer.spec.name, "rate", rate);
   output_ = input;
+}
+
+DropoutNode::DropoutNode(const LayerContext& layer, const DropoutSpec& spec, const Signature& input,
+                         const NodeSetting& setting)
+    : DropoutNode(layer, spec.rate, input, setting) {
+  ExpectFloats(layer, "dropout", input);
 }
 
 DropoutNode::DropoutNode(const LayerContext& layer, const SpatialDropout1dSpec& spec, const Signature& input,
                          const NodeSetting& setting)
-    : Node(input, setting),
-      rate_(spec.rate),
-      stream_(layer.position * kStreamsPerLayer + static_cast<uint32_t>(StreamUse::kDropout)),
-      spatial_steps_(0) {
+    : DropoutNode(layer, spec.rate, input, setting) {
   ExpectSequence(layer, "spatialDropout1d", input);
-  CheckRate(layer.spec.name, "rate", rate_);
   spatial_steps_ = input.shape[0];
-  output_ = input;
 }
 
 Value DropoutNode::PlanForward(Backend&, MemoryPlan& plan, int time, const Value& x) {

@@ -18,6 +18,8 @@ class DropoutNode final : public Node {
   void Backward(Backend& backend, int64_t batch) override;
 
  private:
+  DropoutNode(const LayerContext& layer, float rate, const Signature& input, const NodeSetting& setting);
+
   void Apply(Backend& backend, int64_t batch, const float* from, float* to) const;
 
   float rate_;

@@ -1,11 +1,8 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 
-#include "philox.h"
-
-/// What the recurrence does to single rows of floats besides its steps.
+/// Operations on single rows of floats.
 namespace slim {
 
 /// product[i] = a[i] * b[i]
@@ -19,8 +16,5 @@ void AddRow(size_t count, const float* a, float* sum);
 
 /// sum[i] += element i of each of the rows, in their order.
 void AddRows(const float* const* rows, size_t row_count, size_t count, float* sum);
-
-/// factors[i] = what dropout multiplies element `first` + i of the stream by.
-void DropoutFactors(const RandomStream& stream, float rate, uint64_t first, size_t count, float* factors);
 
 }  // namespace slim

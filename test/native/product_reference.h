@@ -1,12 +1,12 @@
 #pragma once
 
-#include <cmath>
 #include <cstddef>
 #include <vector>
 
+#include "activation_reference.h"
 #include "cpu/product.h"
 
-/// The products of product.h as plain loops in double precision: what the tests compare with.
+// The products of product.h as plain loops in double precision: what the tests compare with.
 namespace slim::reference {
 
 inline const float* RowOf(const LeftRows& rows, size_t row) {
@@ -14,25 +14,8 @@ inline const float* RowOf(const LeftRows& rows, size_t row) {
   return rows.data + row / rows.run * rows.run_stride + row % rows.run * rows.stride;
 }
 
-inline double Activate(Activation activation, double x) {
-  switch (activation) {
-    case Activation::kRelu:
-      return x > 0 ? x : 0;
-    case Activation::kTanh:
-      return std::tanh(x);
-    case Activation::kSigmoid:
-      return 1 / (1 + std::exp(-x));
-    case Activation::kHardSigmoid:
-      return std::fmin(std::fmax(0.2 * x + 0.5, 0), 1);
-    case Activation::kLinear:
-    case Activation::kSoftmax:
-      return x;
-  }
-  return x;
-}
-
-/// act(c + a * b + bias), [rows, columns]. `b` is row-major and dense; `product.b` is not looked at. c is what
-/// product.c holds at the time, with `accumulate`, otherwise zero.
+// act(c + a * b + bias), [rows, columns]. `b` is row-major and dense; `product.b` is not looked at. c is what
+// product.c holds at the time, with `accumulate`, otherwise zero.
 inline std::vector<double> Multiply(const Product& product, const float* b, size_t depth, size_t columns) {
   std::vector<double> result(product.rows * columns);
   for (size_t row = 0; row < product.rows; ++row) {
@@ -47,7 +30,7 @@ inline std::vector<double> Multiply(const Product& product, const float* b, size
   return result;
 }
 
-/// dw [depth, columns] followed by db [columns].
+// dw [depth, columns] followed by db [columns].
 inline std::vector<double> WeightGradients(const WeightGradient& gradient) {
   const size_t depth = gradient.depth;
   const size_t columns = gradient.columns;

@@ -1,11 +1,10 @@
-#include "cpu/recurrence_rows.h"
+#include "cpu/row_operations.h"
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "cpu/recurrence_rows.cc"
+#define HWY_TARGET_INCLUDE "cpu/row_operations.cc"
 #include "cpu/dispatch.h"
 #include "hwy/foreach_target.h"
 // Compiled once a target, so after foreach_target.h:
-#include "cpu/philox-inl.h"
 #include "cpu/simd-inl.h"
 
 #ifndef SLIM_ROWS_TABLE
@@ -16,7 +15,6 @@ struct RowsTable {
   void (*multiply_add)(size_t count, const float* a, const float* b, float* sum);
   void (*add)(size_t count, const float* a, float* sum);
   void (*add_rows)(const float* const* rows, size_t row_count, size_t count, float* sum);
-  void (*factors)(const RandomStream& stream, float rate, uint64_t first, size_t count, float* factors);
 };
 }  // namespace slim
 #endif
@@ -78,25 +76,10 @@ void AddRows(const float* const* rows, size_t row_count, size_t count, float* su
   StoreFirst(last, sum + at, count - at);
 }
 
-void Factors(const RandomStream& stream, float rate, uint64_t first, size_t count, float* factors) {
-  const uint32_t threshold = DropThreshold(rate);
-  const float scale = static_cast<float>(1.0 / (1.0 - static_cast<double>(rate)));
-  uint64_t word = first / 4 * 4;
-  size_t done = 0;
-  while (done < count) {
-    uint32_t words[kPhiloxWords];
-    PhiloxWords(stream, word, words);
-    for (uint64_t i = first + done - word; i < kPhiloxWords && done < count; ++i) {
-      factors[done++] = words[i] < threshold ? 0.0f : scale;
-    }
-    word += kPhiloxWords;
-  }
-}
-
 }  // namespace
 
 extern const RowsTable kRowsTable;
-const RowsTable kRowsTable = {Multiply, MultiplyAdd, Add, AddRows, Factors};
+const RowsTable kRowsTable = {Multiply, MultiplyAdd, Add, AddRows};
 
 }  // namespace slim::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -118,10 +101,6 @@ void AddRow(size_t count, const float* a, float* sum) { ChosenRowsTable().add(co
 
 void AddRows(const float* const* rows, size_t row_count, size_t count, float* sum) {
   ChosenRowsTable().add_rows(rows, row_count, count, sum);
-}
-
-void DropoutFactors(const RandomStream& stream, float rate, uint64_t first, size_t count, float* factors) {
-  ChosenRowsTable().factors(stream, rate, first, count, factors);
 }
 
 }  // namespace slim

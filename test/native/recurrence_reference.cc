@@ -1,4 +1,4 @@
-#include "cpu/recurrence_reference.h"
+#include "recurrence_reference.h"
 
 #include "cell.h"
 #include "cpu/recurrence_turns.h"

@@ -1,3 +1,5 @@
+// The recurrence written plainly, one element at a time: what the fast kernels are compared with. In double it is the
+// oracle of the gradients. It allocates and runs on one thread.
 #pragma once
 
 #include <cstdint>
@@ -5,8 +7,6 @@
 
 #include "backend.h"
 
-/// The recurrence written plainly, one element at a time: what the fast kernels are compared with. In double it is the
-/// oracle of the gradients. It allocates and runs on one thread.
 namespace slim {
 
 template <class Real>
@@ -23,7 +23,7 @@ struct ReferenceOperands {
   std::vector<Real> recurrent_factors;  // [B, 4, n], or empty
 };
 
-/// By turn: index k + 1 of c and h is the state after turn k, index 0 the zeros before it.
+// By turn: index k + 1 of c and h is the state after turn k, index 0 the zeros before it.
 template <class Real>
 struct ReferenceStates {
   std::vector<Real> blocks;  // [B, T, 4, n]: values of i, f, c~, o
@@ -40,18 +40,18 @@ struct ReferenceGradients {
   std::vector<Real> bias;
 };
 
-/// Fills the dropout factors from the streams of the shape.
+// Fills the dropout factors from the streams of the shape.
 template <class Real>
 void MakeDropoutFactors(const StepValues& step, ReferenceOperands<Real>& operands);
 
 template <class Real>
 ReferenceStates<Real> ReferenceForward(const ReferenceOperands<Real>& operands);
 
-/// What leaves the layer: [B, T, n] with return_sequences, otherwise [B, n].
+// What leaves the layer: [B, T, n] with return_sequences, otherwise [B, n].
 template <class Real>
 std::vector<Real> ReferenceOutput(const RecurrenceShape& shape, int64_t batch, const ReferenceStates<Real>& states);
 
-/// `doutput` is shaped as ReferenceOutput.
+// `doutput` is shaped as ReferenceOutput.
 template <class Real>
 ReferenceGradients<Real> ReferenceBackward(const ReferenceOperands<Real>& operands, const ReferenceStates<Real>& states,
                                            const std::vector<Real>& doutput);
