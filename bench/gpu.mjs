@@ -2,7 +2,7 @@
  * This package's CUDA device beside PyTorch with cuDNN, in one run on one GPU: `npm run bench:gpu`. What is compared, and
  * how to read the tables, stands in `bench/gpu/README.md`.
  *
- *     node bench/gpu.mjs [--only NAMES] [--precisions NAMES] [--rounds 15] [--seconds 600] [--python PATH] [--out FOLDER]
+ *     node bench/gpu.mjs [--only NAMES] [--precisions NAMES] [--rounds 15] [--seconds 1200] [--python PATH] [--out FOLDER]
  *     node bench/gpu.mjs --record FILE
  *
  * Writes `bench/results/<gpu>.json` and the tables of `bench/gpu/README.md`; with --out FOLDER `bench.json` and `bench.md`
@@ -13,7 +13,6 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
-import { parseArgs } from 'node:util';
 import { precisionOn } from '../dist/devices.js';
 import { devices, variants } from '../dist/index.js';
 import { precisions } from '../dist/precision.js';
@@ -23,6 +22,7 @@ import { EPOCH, SHAPES } from './gpu/goals.mjs';
 import { resultLines } from './gpu/lines.mjs';
 import { gpuTables } from './gpu/tables.mjs';
 import { machine } from './instrument/machine.mjs';
+import { positiveInteger, programOptions } from './instrument/options.mjs';
 import { replaceBetweenMarkers } from './instrument/tables.mjs';
 
 const NAMES = Object.keys(variants);
@@ -50,16 +50,14 @@ const BATCHES = 3;
 const LIMIT = 150;
 const LEAST = 10;
 
-const { values: options } = parseArgs({
-  options: {
-    only: { type: 'string', default: 'layer,network,lengths,kernels,implementations' },
-    precisions: { type: 'string', default: precisions.join(',') },
-    rounds: { type: 'string', default: '15' },
-    seconds: { type: 'string', default: '1200' },
-    python: { type: 'string', default: 'python3' },
-    out: { type: 'string' },
-    record: { type: 'string' },
-  },
+const options = programOptions(import.meta.url, {
+  only: { type: 'string', default: 'layer,network,lengths,kernels,implementations' },
+  precisions: { type: 'string', default: precisions.join(',') },
+  rounds: { type: 'string', default: '15' },
+  seconds: { type: 'string', default: '1200' },
+  python: { type: 'string', default: 'python3' },
+  out: { type: 'string' },
+  record: { type: 'string' },
 });
 
 /** Names between commas, each among those known. */
@@ -68,12 +66,6 @@ function names(option, known) {
   const unknown = named.find((name) => !known.includes(name));
   if (unknown === undefined) return named;
   throw new SetupError(`Expected names of ${known.join(', ')} for --${option} but received ${unknown}`);
-}
-
-function positiveInteger(name) {
-  const value = Number(options[name]);
-  if (Number.isSafeInteger(value) && value > 0) return value;
-  throw new SetupError(`Expected a positive integer for --${name} but received ${options[name]}`);
 }
 
 class Run {
@@ -225,7 +217,7 @@ function record(file) {
 
 await main(async () => {
   if (options.record !== undefined) return record(options.record);
-  const [rounds, seconds] = ['rounds', 'seconds'].map(positiveInteger);
+  const [rounds, seconds] = ['rounds', 'seconds'].map((name) => positiveInteger(options, name));
   const chosen = names('only', Object.keys(SECTIONS));
   const asked = names('precisions', precisions);
   const gpu = devices().find(({ name, usable }) => name.startsWith('cuda:') && usable);

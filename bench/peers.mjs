@@ -13,7 +13,6 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { main, root, SetupError } from '../scripts/setup/command.mjs';
 import { checkEquality } from './comparisons/equality.mjs';
 import * as gemm from './comparisons/gemm.mjs';
@@ -26,6 +25,7 @@ import * as regularisation from './comparisons/regularisation.mjs';
 import { measuredCeilings } from './instrument/ceilings.mjs';
 import { Contestant } from './instrument/contestant.mjs';
 import { busyShare, machine, machineSlug } from './instrument/machine.mjs';
+import { positiveInteger, programOptions } from './instrument/options.mjs';
 import { Pace } from './instrument/pace.mjs';
 import { nativePrograms } from './instrument/programs.mjs';
 import { peersPython } from './instrument/python.mjs';
@@ -40,27 +40,17 @@ const KEEPING_MEMORY = { MALLOC_MMAP_THRESHOLD_: '4294967296', MALLOC_TRIM_THRES
 /** Contestants are stopped while this is measured, so it is others' work; above it no results are recorded. */
 const MOST_USED_BY_OTHERS = 0.1;
 
-const { values: options } = parseArgs({
-  options: {
-    only: { type: 'string', default: Object.keys(COMPARISONS).join() },
-    rounds: { type: 'string', default: '9' },
-    samples: { type: 'string', default: '2' },
-    threads: { type: 'string', default: String(availableParallelism()) },
-    python: { type: 'string' },
-    data: { type: 'string' },
-    build: { type: 'string' },
-    out: { type: 'string' },
-  },
+const options = programOptions(import.meta.url, {
+  only: { type: 'string', default: Object.keys(COMPARISONS).join() },
+  rounds: { type: 'string', default: '9' },
+  samples: { type: 'string', default: '2' },
+  threads: { type: 'string', default: String(availableParallelism()) },
+  python: { type: 'string' },
+  data: { type: 'string' },
+  build: { type: 'string' },
+  out: { type: 'string' },
 });
-
-function positiveInteger(name) {
-  const value = Number(options[name]);
-  if (Number.isSafeInteger(value) && value > 0) return value;
-  console.error(`Expected a positive integer for --${name} but received ${options[name]}`);
-  process.exit(2);
-}
-
-const [rounds, samples, threads] = ['rounds', 'samples', 'threads'].map(positiveInteger);
+const [rounds, samples, threads] = ['rounds', 'samples', 'threads'].map((name) => positiveInteger(options, name));
 const chosen = options.only.split(',');
 for (const name of chosen) {
   if (name in COMPARISONS) continue;

@@ -9,13 +9,13 @@
 
 import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { parseArgs } from 'node:util';
 import { kentSalem, kentSalemLayers } from '../dist/experiments/kent-salem.js';
 import { optimizers, sequential, timeLayer } from '../dist/index.js';
 import { textLikeTokens } from '../dist/timing/text-like-tokens.js';
 import { shapeName, shapes } from './comparisons/layer.mjs';
 import { measuredCeilings } from './instrument/ceilings.mjs';
 import { machine } from './instrument/machine.mjs';
+import { positiveInteger, programOptions } from './instrument/options.mjs';
 import { productRow, timedProducts } from './instrument/products.mjs';
 import { nativePrograms } from './instrument/programs.mjs';
 import { layerRoofline } from './instrument/roofline.mjs';
@@ -27,18 +27,12 @@ const ROUNDS = 5;
 const PRODUCTS = '2048, K 512';
 const NETWORK_BATCHES = 4;
 
-const { values: options } = parseArgs({
-  options: {
-    threads: { type: 'string', default: String(availableParallelism()) },
-    build: { type: 'string' },
-    json: { type: 'string' },
-  },
+const options = programOptions(import.meta.url, {
+  threads: { type: 'string', default: String(availableParallelism()) },
+  build: { type: 'string' },
+  json: { type: 'string' },
 });
-const threads = Number(options.threads);
-if (!(Number.isSafeInteger(threads) && threads > 0)) {
-  console.error(`Expected a positive integer for --threads but received ${options.threads}`);
-  process.exit(2);
-}
+const threads = positiveInteger(options, 'threads');
 
 const results = { machine: machine(), date: new Date().toISOString().slice(0, 10), threads, groups: [] };
 

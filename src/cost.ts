@@ -1,5 +1,7 @@
 /** What a variant costs: parameters, and operations for one time step of one sequence in one direction. */
 
+import { InvalidArgumentError } from './errors.js';
+import { expectation } from './expectation.js';
 import {
   blocksWith,
   type Gate,
@@ -47,8 +49,12 @@ export interface ElementwiseCost {
  *
  * @throws InvalidArgumentError for an unknown variant and for sizes that are no positive integers.
  */
-export function cost(variant: string | VariantDefinition, { inputSize, units }: LayerSize): Cost {
+export function cost(variant: string | VariantDefinition, size: LayerSize): Cost {
   const row = resolveVariant(variant);
+  if (typeof size !== 'object' || size === null) {
+    throw new InvalidArgumentError(expectation('an object { inputSize, units }', 'size', size));
+  }
+  const { inputSize, units } = size;
   const parameters = weightShapes(row, inputSize, units).reduce(
     (sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1),
     0,

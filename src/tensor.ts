@@ -53,9 +53,13 @@ export function toTensor(value: TensorLike, dataType: DataType, name: string): T
 /**
  * The rows of `tensor` that `rows` names, in that order, as a new tensor: shape `[N, ...]` becomes `[rows.length, ...]`.
  *
- * @throws InvalidArgumentError for a row that does not exist.
+ * @throws InvalidArgumentError for what is no tensor or no array of rows, and for a row that does not exist.
  */
 export function takeRows<T extends Tensor>(tensor: T, rows: Int32Array | readonly number[]): T {
+  if (!isTensor(tensor)) throw new InvalidArgumentError(expectation('a tensor { data, shape }', 'tensor', tensor));
+  if (!Array.isArray(rows) && !(rows instanceof Int32Array)) {
+    throw new InvalidArgumentError(expectation('an array of row numbers', 'rows', rows));
+  }
   const [rowCount = 0, ...rowShape] = tensor.shape;
   const rowLength = rowShape.reduce((product, extent) => product * extent, 1);
   const data = arrayOf(tensor.data instanceof Int32Array ? 'int32' : 'float32', rows.length * rowLength);

@@ -85,5 +85,6 @@ describe('cost', () => {
     expect(() => cost('LSTM', { inputSize: 3, units: -1 })).toThrow(
       'Expected a positive integer for units but received -1 of type number',
     );
+    expect(() => cost('LSTM', undefined as never)).toThrow(/^Expected an object \{ inputSize, units \} for size/);
   });
 });

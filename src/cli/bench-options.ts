@@ -3,7 +3,8 @@
 import { access, constants, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { InvalidArgumentError as WrongUsage } from 'commander';
-import { FileAccessError, InvalidArgumentError, InvalidFileError } from '../errors.js';
+import { InvalidArgumentError, InvalidFileError } from '../errors.js';
+import { cannotRead, cannotWrite } from '../file-access.js';
 import { resolveVariant, type Variant, type VariantDefinition, variants } from '../variants.js';
 
 /** The variant that the others are compared with. */
@@ -80,7 +81,7 @@ async function readVariants(file: string): Promise<Variant[]> {
   try {
     text = await readFile(file, 'utf8');
   } catch (cause) {
-    throw new FileAccessError(`Cannot read ${file}: ${(cause as Error).message}`, { cause });
+    throw cannotRead(file, cause);
   }
   let content: unknown;
   try {
@@ -103,6 +104,6 @@ export async function checkWritable(file: string): Promise<void> {
   try {
     await access(dirname(file), constants.W_OK);
   } catch (cause) {
-    throw new FileAccessError(`Cannot write ${file}: ${(cause as Error).message}`, { cause });
+    throw cannotWrite(file, cause);
   }
 }

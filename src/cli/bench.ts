@@ -4,8 +4,9 @@ import { writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus } from 'node:os';
 import { Command } from 'commander';
 import { checkedDevice, precisionOn } from '../devices.js';
-import { FileAccessError, InvalidArgumentError } from '../errors.js';
+import { InvalidArgumentError } from '../errors.js';
 import { kentSalem } from '../experiments/kent-salem.js';
+import { cannotWrite } from '../file-access.js';
 import { randomSeed } from '../model/seed.js';
 import type { Precision } from '../precision.js';
 import { speedChart } from '../report/speed-chart.js';
@@ -275,6 +276,6 @@ async function writePicture(file: string, content: string): Promise<void> {
   try {
     await writeFile(file, content);
   } catch (cause) {
-    throw new FileAccessError(`Cannot write ${file}: ${(cause as Error).message}`, { cause });
+    throw cannotWrite(file, cause);
   }
 }

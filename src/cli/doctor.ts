@@ -9,6 +9,8 @@ import { loadNative } from '../load-native.js';
 import { sequential } from '../model/sequential.js';
 import type { NativeAddon, NativeCuda } from '../native.js';
 
+const LONGEST_LINE = 100;
+
 interface Check {
   readonly name: string;
   readonly ok: boolean;
@@ -142,7 +144,15 @@ function inWords(checks: readonly Check[], ok: boolean): string[] {
   const width = Math.max(...checks.map(({ name }) => name.length));
   const lines = checks.map((check) => {
     const mark = check.ok ? 'ok ' : check.optional ? '-  ' : 'BAD';
-    return `${mark} ${check.name.padEnd(width)}  ${check.detail}`;
+    const detail = clauses(check.detail).join(`\n${' '.repeat(width + 6)}`);
+    return `${mark} ${check.name.padEnd(width)}  ${detail}`;
   });
-  return [...lines, ok ? 'Everything that is needed works.' : 'Something that is needed does not work.'];
+  if (!ok) return [...lines, 'Something that is needed does not work.'];
+  const without = checks.some((check) => !check.ok) ? ' What is marked - can be done without.' : '';
+  return [...lines, `Everything that is needed works.${without}`];
+}
+
+/** A line each where a detail is long: the reason, then what to do. */
+function clauses(detail: string): string[] {
+  return detail.split(detail.length > LONGEST_LINE ? /\n|(?<=;) / : '\n');
 }

@@ -25,6 +25,7 @@ interface EvaluateOptions extends DataOptions, DeviceOptions {
 
 export function evaluateCommand(): Command {
   const command = new Command('evaluate')
+    .usage('<run> --data <path> [options]')
     .description(
       "A trained model's loss and accuracy on labelled documents or images, and the classes it confuses most.",
     )

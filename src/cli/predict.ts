@@ -5,10 +5,13 @@
 
 import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { createInterface } from 'node:readline';
+import { addAbortSignal } from 'node:stream';
 import { Command } from 'commander';
-import { FileAccessError, InvalidArgumentError, InvalidDataError } from '../errors.js';
+import { InvalidArgumentError, InvalidDataError } from '../errors.js';
+import { cannotRead } from '../file-access.js';
 import { readImages } from '../images/mnist.js';
+import { checkedLimits } from '../text/limits.js';
+import { byteLines, withoutLineEnd } from '../text/lines.js';
 import { withInterruption } from './interruption.js';
 import {
   BATCH,
@@ -69,7 +72,7 @@ async function predict(run: string, texts: string[], options: PredictOptions, si
   }
   if (texts.length > 0) return await classify(classifier, texts, options, signal);
   if (file !== undefined) return await classify(classifier, [await wholeFile(file)], options, signal);
-  for await (const batch of lineBatches(lines)) await classify(classifier, batch, options, signal);
+  for await (const batch of lineBatches(lines, signal)) await classify(classifier, batch, options, signal);
 }
 
 /** Prints a line for each image, in their order. */
@@ -89,26 +92,28 @@ async function wholeFile(path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');
   } catch (cause) {
-    throw new FileAccessError(`Cannot read ${path}: ${(cause as Error).message}`, { cause });
+    throw cannotRead(path, cause);
   }
 }
 
-/** Lines in batches; from a terminal or pipe that pauses, the lines there are. */
-async function* lineBatches(path: string | undefined): AsyncGenerator<string[]> {
-  const input = path === undefined ? process.stdin : createReadStream(path, 'utf8');
-  const lines = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
-  let batch: string[] = [];
-  try {
-    for await (const line of lines) {
-      batch.push(line);
-      if (batch.length < BATCH && process.stdin.isTTY !== true) continue;
-      yield batch;
-      batch = [];
+/** Lines of a file, or of standard input, in batches: those that have come, so that a pipe that pauses is answered. */
+async function* lineBatches(path: string | undefined, signal: AbortSignal): AsyncGenerator<string[]> {
+  for await (const lines of byteLines(path ?? 'standard input', pieces(path, signal), checkedLimits())) {
+    for (let begin = 0; begin < lines.length; begin += BATCH) {
+      yield lines.slice(begin, begin + BATCH).map((line) => withoutLineEnd(line).toString('utf8'));
     }
-  } catch (cause) {
-    throw new FileAccessError(`Cannot read ${path ?? 'standard input'}: ${(cause as Error).message}`, { cause });
   }
-  if (batch.length > 0) yield batch;
+}
+
+async function* pieces(path: string | undefined, signal: AbortSignal): AsyncGenerator<Buffer> {
+  if (path === undefined && process.stdin.isTTY === true) process.stderr.write('One text a line; Ctrl-D ends.\n');
+  const input = path === undefined ? process.stdin : createReadStream(path);
+  try {
+    for await (const piece of addAbortSignal(signal, input)) yield piece as Buffer;
+  } catch (cause) {
+    signal.throwIfAborted();
+    throw cannotRead(path ?? 'standard input', cause);
+  }
 }
 
 /** Prints a line for each text, in their order. An empty line has no class and gives an empty line. */

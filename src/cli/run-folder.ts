@@ -4,10 +4,11 @@
  * standardized.
  */
 
-import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { FileAccessError, InvalidArgumentError, InvalidFileError } from '../errors.js';
+import { InvalidArgumentError, InvalidFileError } from '../errors.js';
 import type { FinishedRun } from '../experiments/recipe.js';
+import { cannotRead, cannotWrite, makeFolder } from '../file-access.js';
 import type { PixelStatistics } from '../images/index.js';
 
 /** What `run.json` holds: enough to find the validation part of the same data again. */
@@ -28,10 +29,10 @@ export const modelIn = (folder: string) => join(folder, 'model');
 export async function prepareRunFolder(folder: string, overwrite: boolean): Promise<void> {
   let present: string[];
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     present = await readdir(folder);
   } catch (cause) {
-    throw new FileAccessError(`Cannot write to the folder ${folder}: ${(cause as Error).message}`, { cause });
+    throw cannotWrite(folder, cause);
   }
   if (present.length > 0 && !overwrite) {
     throw new InvalidArgumentError(`The folder ${folder} is not empty; name another with --out, or add --overwrite`);
@@ -45,7 +46,7 @@ export async function writeRunFile(folder: string, name: string, content: object
     await writeFile(`${path}.part`, `${JSON.stringify(content, null, 2)}\n`);
     await rename(`${path}.part`, path);
   } catch (cause) {
-    throw new FileAccessError(`Cannot write ${path}: ${(cause as Error).message}`, { cause });
+    throw cannotWrite(path, cause);
   }
 }
 
@@ -75,7 +76,7 @@ async function readRunFile(folder: string, name: string): Promise<{ path: string
   try {
     text = await readFile(path, 'utf8');
   } catch (cause) {
-    throw new FileAccessError(`Cannot read ${path}: ${(cause as Error).message}`, { cause });
+    throw cannotRead(path, cause);
   }
   const value = parsed(text);
   return { path, value: typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {} };

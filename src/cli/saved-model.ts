@@ -2,7 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { InvalidDataError, InvalidFileError } from '../errors.js';
+import { FileAccessError, InvalidDataError, InvalidFileError } from '../errors.js';
 import type { ImageRecipe, Recipe, TextRecipe } from '../experiments/recipe.js';
 import { recipeNamed } from '../experiments/recipes.js';
 import type { PixelStatistics } from '../images/index.js';
@@ -46,13 +46,14 @@ export interface ImageClassifier {
 /**
  * Loads the model in `folder` or in its `model/`, and what else the run left.
  *
- * @throws InvalidDataError for a model of its own that was saved without its vocabulary; else what `loadModel` and
- *   `readRunRecord` throw.
+ * @throws FileAccessError where there is no such folder; InvalidDataError for a model of its own that was saved without
+ *   its vocabulary; else what `loadModel` and `readRunRecord` throw.
  */
 export async function loadClassifier(
   folder: string,
   { device, threads, precision }: DeviceOptions,
 ): Promise<TextClassifier | ImageClassifier> {
+  if (!existsSync(folder)) throw new FileAccessError(`Cannot read ${folder}: there is no such folder`);
   const isModel = existsSync(join(folder, 'model.json'));
   const path = isModel ? folder : modelIn(folder);
   const record = isModel || !existsSync(join(folder, 'run.json')) ? null : await readRunRecord(folder);

@@ -2,6 +2,7 @@
 
 import { type Command, Option } from 'commander';
 import { InvalidArgumentError } from '../errors.js';
+import { FIRST_LEARNING_RATE } from '../experiments/loss-schedule.js';
 import type { Recipe, Settings } from '../experiments/recipe.js';
 import { recipes } from '../experiments/recipes.js';
 import { variants } from '../variants.js';
@@ -33,9 +34,13 @@ function settingOptions(): Option[] {
     number('--dropout <rate>', "of the LSTM's input", fraction),
     number('--recurrent-dropout <rate>', "of the LSTM's recurrent operand", fraction),
     named('--optimizer <name>', 'how weights are updated', ['sgd', 'rmsprop', 'adam', 'adamw']),
-    number('--epsilon <number>', 'of rmsprop and adam', positiveNumber),
+    number('--epsilon <number>', 'of rmsprop, adam and adamw', positiveNumber),
     number('--learning-rate <number>', 'the step size', positiveNumber),
-    named('--learning-rate-schedule <name>', 'loss: times exp(training loss) after each epoch', ['constant', 'loss']),
+    named(
+      '--learning-rate-schedule <name>',
+      `loss: ${FIRST_LEARNING_RATE} in the first epoch, then --learning-rate times exp(training loss)`,
+      ['constant', 'loss'],
+    ),
     number('--epochs <count>', 'how often to see all data', positiveInteger),
     number('--batch-size <count>', 'samples a step', positiveInteger),
     number('--patience <epochs>', 'end after so many without a better validation loss', naturalNumber),
@@ -80,6 +85,9 @@ export function settingsFor(recipe: Recipe, given: Readonly<Record<string, unkno
       );
     }
     settings[name] = name === 'recurrentActivation' ? gateActivations[value as string] : value;
+  }
+  if (settings.optimizer === 'sgd' && given.epsilon !== undefined) {
+    throw new InvalidArgumentError('Expected no --epsilon for the optimizer sgd, which has no use for it');
   }
   return settings as unknown as Settings;
 }

@@ -2,7 +2,8 @@
 
 import { Command } from 'commander';
 import { checkedDevice } from '../devices.js';
-import { lossSchedule } from '../experiments/loss-schedule.js';
+import { SlimLstmError } from '../errors.js';
+import { FIRST_LEARNING_RATE, lossSchedule } from '../experiments/loss-schedule.js';
 import { type Experiment, type Recipe, recurrentLayer, type Settings } from '../experiments/recipe.js';
 import { recipeNamed } from '../experiments/recipes.js';
 import type { Callback } from '../model/callbacks/callback.js';
@@ -30,9 +31,9 @@ interface TrainOptions extends DataOptions {
 }
 
 export function trainCommand(): Command {
-  const command = new Command('train').description(
-    'Train a published experiment on data: by default the network of Kent & Salem 2019 on documents.',
-  );
+  const command = new Command('train')
+    .usage('--data <path> --out <folder> [options]')
+    .description('Train a published experiment on data: by default the network of Kent & Salem 2019 on documents.');
   return addSettings(addDataOptions(command.optionsGroup('Data:')))
     .optionsGroup('Run:')
     .option('--seed <number>', 'decides split, weights, order and dropout', naturalNumber, 0)
@@ -60,7 +61,7 @@ async function train(command: Command, signal: AbortSignal): Promise<void> {
 
   const experiment = await recipe.prepare(source, settings, { seed: options.seed, signal, say });
   using model = buildModel(experiment, settings, options);
-  say(`${model.device}; ${settings.variant}, ${settings.activation}, learning rate ${settings.learningRate}`);
+  say(`${model.device}; ${settings.variant}, ${settings.activation}, ${learningRateInWords(settings)}`);
   const { training, validation, samples, classNames, pixels } = experiment;
   const record: RunRecord = {
     version: packageVersion,
@@ -81,6 +82,7 @@ async function train(command: Command, signal: AbortSignal): Promise<void> {
       batchSize: Math.min(settings.batchSize, training.x.shape[0] as number),
       ...(validation === null ? {} : { validationData: [validation.x, validation.y] }),
       callbacks: [
+        endOfDivergence(options.out),
         ...scheduled(settings),
         history,
         ...(options.json ? [epochLines(history)] : [callbacks.progressLine()]),
@@ -92,9 +94,9 @@ async function train(command: Command, signal: AbortSignal): Promise<void> {
   } catch (error) {
     if (!(error instanceof Interruption)) throw error;
     await model.save(modelIn(options.out));
-    say(`\nInterrupted after ${history.epoch.length} epochs; the model as it was then is in ${modelIn(options.out)}`);
-    process.exitCode = 1;
-    return;
+    throw new Interruption(
+      `Interrupted in epoch ${history.epoch.length + 1}; the model as it was then is in ${modelIn(options.out)}`,
+    );
   }
   report(recipe, options, history, validation !== null);
 }
@@ -122,6 +124,25 @@ function scheduled({ learningRateSchedule, learningRate, patience }: Settings): 
     ...(learningRateSchedule === 'loss' ? [lossSchedule(learningRate)] : []),
     ...(patience === undefined ? [] : [callbacks.earlyStopping({ patience })]),
   ];
+}
+
+function learningRateInWords({ learningRateSchedule, learningRate }: Settings): string {
+  if (learningRateSchedule === 'constant') return `learning rate ${learningRate}`;
+  return `learning rate ${FIRST_LEARNING_RATE}, from epoch 2 on ${learningRate} exp(loss)`;
+}
+
+/** Weights that have outgrown float32 do not come back; the files stay as the epoch before left them. */
+function endOfDivergence(folder: string): Callback {
+  return {
+    onEpochEnd(epoch, { loss = Number.NaN }) {
+      if (Number.isFinite(loss)) return;
+      const left = epoch === 0 ? '' : `; the model of epoch ${epoch} is in ${modelIn(folder)}`;
+      throw new SlimLstmError(
+        'ERR_DIVERGED',
+        `The loss is ${loss} after epoch ${epoch + 1}: try a smaller --learning-rate${left}`,
+      );
+    },
+  };
 }
 
 /** The newest curves and model are always on the disk: what ends a run early costs one epoch at the most. */

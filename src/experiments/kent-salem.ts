@@ -4,11 +4,12 @@
  * `pretrained_word_embeddings.py` of 2017; the third pool is 5, so that the LSTM sees 7 steps of 1,000 tokens.
  */
 
-import { InvalidDataError } from '../errors.js';
+import { InvalidArgumentError, InvalidDataError } from '../errors.js';
 import type { Compatibility } from '../layers/compatibility.js';
 import type { Layer } from '../layers/index.js';
 import { layers } from '../layers/index.js';
 import { type Tensor, takeRows } from '../tensor.js';
+import { checkReadable } from '../text/byte-stream.js';
 import {
   type LabelledTexts,
   padSequencesAsync,
@@ -135,6 +136,8 @@ export const kentSalemRecipe: TextRecipe<KentSalemSettings> = {
   },
   async prepare(source, settings, preparation) {
     const { signal, say, seed } = preparation;
+    checkMaxLength(settings.maxLength);
+    if (settings.vectors !== undefined) await checkReadable(settings.vectors);
     const documents = await source.texts();
     const { texts, classNames, labels } = documents;
     const words = tokenizer({ numWords: settings.numWords });
@@ -169,6 +172,17 @@ export const kentSalemRecipe: TextRecipe<KentSalemSettings> = {
   },
   heldOut: heldOutDocuments,
 };
+
+/** Tokens that leave the third pool a step to take. */
+const SHORTEST = 249;
+
+function checkMaxLength(maxLength: number): void {
+  if (maxLength >= SHORTEST) return;
+  throw new InvalidArgumentError(
+    `Expected --max-length of ${SHORTEST} or more, which the three convolutions and pools need, but received ` +
+      `${maxLength}; shorter documents are padded`,
+  );
+}
 
 function splitOf(
   { texts, classNames }: LabelledTexts,
@@ -208,6 +222,9 @@ async function heldOutDocuments(source: Source, { samples, seed, options }: Fini
     validationFraction: options.validationSplit as number,
     seed,
   });
+  if (validation.length === 0) {
+    throw new InvalidDataError('The run held no documents back: its --validation-split left none to validate');
+  }
   return {
     ...documents,
     texts: Array.from(validation, (row) => documents.texts[row] as string),

@@ -1,7 +1,7 @@
 import type { Callback } from '../model/callbacks/callback.js';
 
 /** The learning rate of the first epoch, whatever the initial rate: the published code sets its rates from then on. */
-const FIRST_LEARNING_RATE = 1e-3;
+export const FIRST_LEARNING_RATE = 1e-3;
 
 /**
  * The learning rate of Lu 2016 (arXiv 1612.03707): after each epoch the initial rate times exp(training loss), so that

@@ -23,7 +23,7 @@ export interface Settings {
   readonly dropout: number;
   readonly recurrentDropout: number;
   readonly optimizer: OptimizerKind;
-  /** Of rmsprop and adam. */
+  /** Of rmsprop, adam and adamw. */
   readonly epsilon: number;
   readonly learningRate: number;
   readonly learningRateSchedule: 'constant' | 'loss';

@@ -17,7 +17,9 @@ export function classWeights(value: unknown, { loss, targets }: Compiled): Float
   const weights = new Float32Array(classes).fill(1);
   for (const [key, weight] of Object.entries(value)) {
     if (!/^(0|[1-9]\d*)$/.test(key) || Number(key) >= classes) {
-      throw new InvalidArgumentError(expectation(`class ids in [0, ${classes})`, 'classWeight', key));
+      throw new InvalidArgumentError(
+        `Expected class ids in [0, ${classes}) as keys of classWeight but received ${key}`,
+      );
     }
     weights[Number(key)] = nonNegativeNumber(weight, `classWeight[${key}]`);
   }

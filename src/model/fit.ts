@@ -1,13 +1,6 @@
 /** Training: the epochs of a run, with everything that happens between them. */
 
-import {
-  boolean,
-  checkedOptions,
-  choice,
-  nonNegativeInteger,
-  nonNegativeNumber,
-  positiveInteger,
-} from '../arguments.js';
+import { boolean, checkedOptions, nonNegativeInteger, nonNegativeNumber, positiveInteger } from '../arguments.js';
 import { InvalidArgumentError } from '../errors.js';
 import { expectation } from '../expectation.js';
 import type { NativeProgress } from '../native.js';
@@ -126,7 +119,9 @@ export async function fitModel(
 }
 
 function display({ verbose = 'auto' }: FitOptions): Callback[] {
-  if (verbose !== 0 && verbose !== 1) choice(verbose, 'verbose', ['auto']);
+  if (verbose !== 0 && verbose !== 1 && verbose !== 'auto') {
+    throw new InvalidArgumentError(expectation("0, 1 or 'auto'", 'verbose', verbose));
+  }
   const shown = verbose === 1 || (verbose === 'auto' && process.stdout.isTTY === true);
   return shown ? [progressLine()] : [];
 }

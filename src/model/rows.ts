@@ -66,9 +66,12 @@ function shapeOf(value: unknown, name: string): readonly number[] {
   if (isTensor(value)) {
     const { data, shape } = value;
     const size = shape.reduce((product, extent) => product * extent, 1);
-    if (!shape.every((extent) => Number.isSafeInteger(extent) && extent >= 0) || size !== data.length) {
+    if (!shape.every((extent) => Number.isSafeInteger(extent) && extent >= 0)) {
+      throw new InvalidDataError(expectation('an array of sizes', `the shape of ${name}`, shape));
+    }
+    if (size !== data.length) {
       throw new InvalidDataError(
-        `Expected the numbers of shape [${shape.join(', ')}] for ${name} but received ${data.length}`,
+        `Expected ${size} numbers for ${name} of shape [${shape.join(', ')}] but received ${data.length}`,
       );
     }
     return shape;

@@ -70,9 +70,12 @@ function checkedClassNames(value: unknown, outputShape: readonly number[]): read
 export async function encodeTexts(
   texts: readonly string[],
   pipeline: Required<TextPipeline> | null,
-  { inputShape }: Architecture,
+  { inputShape, vocabulary }: Architecture,
   signal: AbortSignal | undefined,
 ): Promise<Int32Tensor> {
+  if (vocabulary === 0) {
+    throw new InvalidArgumentError('Expected numbers: the model has no embedding, so it cannot read text');
+  }
   if (pipeline === null) {
     throw new InvalidArgumentError(
       'Expected token ids: the model has no tokenizer; set model.text to predict raw text',

@@ -1,5 +1,6 @@
 /** Which classes a classifier takes for which. */
 
+import { positiveInteger } from '../arguments.js';
 import { InvalidArgumentError } from '../errors.js';
 
 /** Samples by true and predicted class. */
@@ -32,7 +33,7 @@ export function confusionMatrix(
       `Expected as many predicted as actual classes but received ${predicted.length} and ${actual.length}`,
     );
   }
-  const counts = new Int32Array(classes * classes);
+  const counts = new Int32Array(positiveInteger(classes, 'classes') ** 2);
   let correct = 0;
   for (let i = 0; i < actual.length; i++) {
     const [a, p] = [actual[i] as number, predicted[i] as number];
@@ -61,8 +62,15 @@ export function worstConfusions(matrix: ConfusionMatrix, limit: number): Confusi
   return pairs.sort((a, b) => b.count - a.count).slice(0, limit);
 }
 
-/** The class with the largest score of each row of `[rows, classes]`; the first of equals. */
+/**
+ * The class with the largest score of each row of `[rows, classes]`; the first of equals.
+ *
+ * @throws InvalidArgumentError if the scores are not as many as whole rows have.
+ */
 export function mostProbableClasses(scores: Float32Array, classes: number): Int32Array {
+  if (scores.length % positiveInteger(classes, 'classes') !== 0) {
+    throw new InvalidArgumentError(`Expected ${classes} scores for each row but received ${scores.length} in all`);
+  }
   const best = new Int32Array(scores.length / classes);
   for (let row = 0; row < best.length; row++) {
     const begin = row * classes;

@@ -24,7 +24,12 @@ const BAR = 10;
 /** Between the two bars of a variant. */
 const BAR_GAP = 2;
 const ROW = 2 * BAR + BAR_GAP + 10;
+/** Width of LSTM's bar and more; a picture of few panels has room for wider ones. */
 const PLOT = 220;
+/** Of LSTM's bar, how long others may become: one that met with a pause must not flatten all others. */
+const LONGEST_PART = 3;
+/** The cut through a bar that is longer. */
+const CUT = 4;
 /** Room behind the longest bar for its number. */
 const NUMBER = 44;
 const PANEL_GAP = 28;
@@ -64,9 +69,11 @@ text { font-family: system-ui, -apple-system, "Segoe UI", "DejaVu Sans", Helveti
 export function speedChart(chart: SpeedChart): string {
   const names = chart.panels.flatMap(({ variants }) => variants.map(({ name }) => shortened(name)));
   const label = Math.max(...names.map((name) => textWidth(name, TEXT_SIZE)), 0) + 8;
-  const panel = label + PLOT + NUMBER;
   const columns = Math.min(PANELS_A_LINE, chart.panels.length);
-  const width = 2 * MARGIN + Math.max(columns * panel + (columns - 1) * PANEL_GAP, headWidth(chart, label));
+  const gaps = (columns - 1) * PANEL_GAP;
+  const inner = Math.max(columns * (label + PLOT + NUMBER) + gaps, headWidth(chart, label));
+  const panel = (inner - gaps) / columns;
+  const width = 2 * MARGIN + inner;
   const scale = largestPart(chart);
 
   const parts: string[] = [textElement({ x: MARGIN, y: MARGIN + TITLE_SIZE, class: 'title' }, chart.title)];
@@ -81,7 +88,8 @@ export function speedChart(chart: SpeedChart): string {
   for (let first = 0; first < chart.panels.length; first += columns) {
     const line = chart.panels.slice(first, first + columns);
     line.forEach(({ title, variants }, i) => {
-      parts.push(...panelParts(title, variants, MARGIN + i * (panel + PANEL_GAP), y, label, scale));
+      const left = MARGIN + i * (panel + PANEL_GAP) + label;
+      parts.push(...panelParts(title, variants, { left, top: y, width: panel - label - NUMBER, scale }));
     });
     const rows = Math.max(...line.map(({ variants }) => variants.length));
     y += PANEL_HEAD + rows * ROW + PANEL_FOOT;
@@ -108,10 +116,10 @@ function headWidth({ title, notes, time, panels }: SpeedChart, label: number): n
   );
 }
 
-/** The longest bar; a variant may well be slower than LSTM. */
+/** What the axes reach to; a variant may well be slower than LSTM. */
 function largestPart({ panels }: SpeedChart): number {
   const parts = panels.flatMap(({ variants }) => variants.flatMap((variant) => Object.values(partsOf(variant))));
-  return Math.max(1, ...parts.filter(Number.isFinite));
+  return Math.min(LONGEST_PART, Math.max(1, ...parts.filter(Number.isFinite)));
 }
 
 /** Of LSTM's time and operations. */
@@ -133,20 +141,22 @@ function legend(time: string, y: number): string[] {
   ];
 }
 
-function panelParts(
-  title: string,
-  variants: readonly ComparedVariant[],
-  x: number,
-  y: number,
-  label: number,
-  scale: number,
-): string[] {
-  const left = x + label;
-  const top = y + PANEL_HEAD;
+interface Plot {
+  /** Where bars begin. */
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+  /** The part of LSTM's time that `width` stands for. */
+  readonly scale: number;
+}
+
+function panelParts(title: string, variants: readonly ComparedVariant[], plot: Plot): string[] {
+  const { left, scale } = plot;
+  const top = plot.top + PANEL_HEAD;
   const bottom = top + variants.length * ROW;
-  const at = (part: number) => left + (PLOT * part) / scale;
-  const step = scale > 4 ? Math.ceil(scale / 4) : scale > 2 ? 1 : scale > 1.25 ? 0.5 : 0.25;
-  const parts = [textElement({ x: left, y: y + 12, class: 'head' }, title)];
+  const at = (part: number) => left + (plot.width * part) / scale;
+  const step = scale > 2 ? 1 : scale > 1.25 ? 0.5 : 0.25;
+  const parts = [textElement({ x: left, y: plot.top + 12, class: 'head' }, title)];
   for (let mark = 0; mark <= scale + 1e-9; mark += step) {
     parts.push(boxElement({ x: at(mark) - 0.5, y: top - 6, width: 1, height: bottom - top + 6, class: 'grid' }));
     parts.push(textElement({ x: at(mark), y: top - 10, class: 'axis' }, `${Math.round(100 * mark)} %`));
@@ -156,9 +166,11 @@ function panelParts(
     const { time, flops } = partsOf(variant);
     const rowTop = top + i * ROW + 4;
     const bar = (part: number, place: number, kind: 'time' | 'flops', meaning: string) => {
-      const width = Number.isFinite(part) ? at(part) - left : 0;
+      const width = Number.isFinite(part) ? at(Math.min(part, scale)) - left : 0;
       const name = `${variant.name}: ${percent(part)} of LSTM's ${meaning}`;
       parts.push(boxElement({ x: left, y: place, width, height: BAR, class: kind }, name));
+      if (part > scale)
+        parts.push(boxElement({ x: at(scale) - 4 * CUT, y: place, width: CUT, height: BAR, class: 'page' }));
       parts.push(textElement({ x: left + width + 5, y: place + BAR - 1.5, class: 'number' }, percent(part)));
     };
     parts.push(textElement({ x: left - 8, y: rowTop + BAR + 5, class: 'name' }, shortened(variant.name)));

@@ -2,6 +2,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { FileAccessError, InvalidFileError, SlimLstmError } from '../errors.js';
+import { cannotRead } from '../file-access.js';
 import { type Limits, limitExceeded } from './limits.js';
 
 const CHUNK = 65536;
@@ -53,15 +54,12 @@ export function readError(path: string, cause: unknown, signal?: AbortSignal): u
   if (code?.startsWith('Z_')) {
     return new InvalidFileError('ERR_GZIP_CORRUPT', `The compressed data of ${path} is damaged: ${message}`, { cause });
   }
-  if (code === undefined) return cause;
-  const reasons: Record<string, string> = {
-    ENOENT: 'there is no such file or folder',
-    ENOTDIR: 'a part of the path is no folder',
-    EACCES: 'permission denied',
-    EPERM: 'permission denied',
-    EISDIR: 'it is a folder',
-  };
-  return new FileAccessError(`Cannot read ${path}: ${reasons[code] ?? message}`, { cause });
+  return code === undefined ? cause : cannotRead(path, cause);
+}
+
+/** Whether a file can be opened, asked before longer work that needs it. @throws as {@link byteStream} */
+export async function checkReadable(path: string): Promise<void> {
+  await (await openFile(path)).close();
 }
 
 async function openFile(path: string): Promise<FileHandle> {

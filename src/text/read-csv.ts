@@ -1,7 +1,6 @@
 import { checkedOptions, choice, nonEmptyString } from '../arguments.js';
 import { InvalidArgumentError, InvalidDataError, InvalidFileError } from '../errors.js';
 import { expectation } from '../expectation.js';
-import { nearestName } from '../nearest-name.js';
 import { byteStream } from './byte-stream.js';
 import { CsvParser, type CsvRow } from './csv-rows.js';
 import { type Encoding, textPieces } from './decoding.js';
@@ -122,6 +121,13 @@ interface Columns {
   firstRowIsHeader: boolean;
 }
 
+// A file that is no CSV may have a header of any length.
+const LONGEST_HEADER = 300;
+
+function shortened(header: string): string {
+  return header.length > LONGEST_HEADER ? `${header.slice(0, LONGEST_HEADER)}...` : header;
+}
+
 function columnsOf({ fields }: CsvRow, { text, label }: ReadCsvOptions, path: string): Columns {
   const position = (column: string | number): number => {
     const at = typeof column === 'number' ? column : fields.indexOf(column);
@@ -131,9 +137,7 @@ function columnsOf({ fields }: CsvRow, { text, label }: ReadCsvOptions, path: st
         `${path} has no column ${column}; the last of its ${fields.length} is ${fields.length - 1}`,
       );
     }
-    throw new InvalidDataError(
-      `${path} has no column '${column}'; the nearest of its ${fields.length} is '${nearestName(column, fields)}'`,
-    );
+    throw new InvalidDataError(`${path} has no column '${column}'; its columns are ${shortened(fields.join(', '))}`);
   };
   return {
     text: position(text),

@@ -13,6 +13,7 @@ const { groupTable, replaceBetweenMarkers, resultsTables } = await instrument('t
 const { machineSlug } = await instrument('machine');
 const { Contestant } = await instrument('contestant');
 const { readArrays, writeArrays } = await instrument('arrays');
+const { headOf } = await instrument('options');
 
 const folder = temporaryFolder();
 
@@ -20,6 +21,13 @@ test('the median is the middle value, or the mean of the two in the middle', () 
   expect(median([5, 1, 3])).toBe(3);
   expect(median([4, 1, 3, 2])).toBe(2.5);
   expect(summary([30, 10, 20])).toEqual({ median: 20, least: 10, largest: 30, runs: 3 });
+});
+
+test('--help of a program is what its file begins with, as text', () => {
+  const head = headOf(new URL('../../bench/quick.mjs', import.meta.url).href);
+  expect(head).toMatch(/^What this machine does, in under two minutes/);
+  expect(head).toMatch(/^ {4}node bench\/quick\.mjs \[--threads N\]/m);
+  expect(head).not.toMatch(/\*\/|^ \*/m);
 });
 
 test('entrants take turns, each round beginning with the next of them', async () => {

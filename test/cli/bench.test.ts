@@ -5,14 +5,12 @@ import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cost, variants } from '../../src/index.js';
 import { speedLegend } from '../../src/report/speed-table.js';
 import { allElements, parseXml } from '../report/xml.js';
-import { lines, run } from './process.js';
+import { lines, main, run } from './process.js';
 
-const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const quick = ['--repeats', '3', '--warmups', '0', '--threads', '1'];
 
 let folder: string;

@@ -1,11 +1,13 @@
 /** The command line as a user meets it: whole processes, their output and exit codes. */
 
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { lines, type Outcome, run } from './process.js';
+import { lines, main, type Outcome, run } from './process.js';
 
 const sample = fileURLToPath(new URL('../../examples/data/', import.meta.url));
 
@@ -115,12 +117,72 @@ describe('slim-lstm train, evaluate and predict', () => {
     expect(lines(byFile.out)).toEqual([lines(byArgument.out)[0]]);
   });
 
+  it('reads lines as they come: CRLF, characters and lines in pieces, a last line without an end', async () => {
+    const child = spawn(process.execPath, [main, 'predict', out, '--json']);
+    let printed = '';
+    child.stdout.on('data', (text) => {
+      printed += text;
+    });
+    const bytes = Buffer.from('waves and wind\r\n\nthe sea \u2028 ünd the kitchen');
+    child.stdin.write(bytes.subarray(0, 17));
+    // The first lines are answered while the pipe stays open.
+    while (lines(printed).length < 2) await once(child.stdout, 'data');
+    // In the middle of the ü.
+    child.stdin.write(bytes.subarray(17, 30));
+    child.stdin.end(bytes.subarray(30));
+    await once(child, 'close');
+    const texts = lines(printed).map((line) => JSON.parse(line).text);
+    expect(texts).toEqual(['waves and wind', '', 'the sea \u2028 ünd the kitchen']);
+  });
+
+  it('predict ends at Ctrl-C while it waits for a line', async () => {
+    const child = spawn(process.execPath, [main, 'predict', out]);
+    let err = '';
+    child.stderr.on('data', (text) => {
+      err += text;
+    });
+    child.stdin.write('waves and wind\n');
+    await once(child.stdout, 'data');
+    child.kill('SIGINT');
+    const [code] = await once(child, 'close');
+    expect([code, err]).toEqual([1, 'slim-lstm: Interrupted\n']);
+  });
+
   it('gives the probabilities of all classes as JSON', async () => {
     const { out: printed } = await run(['predict', out, '--json', 'waves and wind']);
     const { label, probabilities } = JSON.parse(printed);
     expect(Object.keys(probabilities).sort()).toEqual(['kitchen', 'sea']);
     expect(probabilities[label]).toBe(Math.max(...(Object.values(probabilities) as number[])));
     expect(probabilities.sea + probabilities.kitchen).toBeCloseTo(1, 5);
+  });
+
+  it('ends where the loss is no number any more, and keeps the model of the epoch before', async () => {
+    const wild = join(folder, 'wild');
+    const first = await run(['train', '--data', data, ...small, '--epochs', '1', '--out', wild]);
+    expect(first.code).toBe(0);
+    const saved = await readFile(join(wild, 'model', 'weights.safetensors'));
+    const options = ['--optimizer', 'sgd', '--learning-rate', '1e30', '--epochs', '4', '--overwrite'];
+    const diverged = await run(['train', '--data', data, ...small, ...options, '--out', wild]);
+    expect(diverged.err).toMatch(/^slim-lstm: The loss is \S+ after epoch 1: try a smaller --learning-rate$/m);
+    expect(diverged.code).toBe(1);
+    expect(await readFile(join(wild, 'model', 'weights.safetensors'))).toEqual(saved);
+  });
+
+  it('ends at Ctrl-C with the model as it was then, and the exit code of a failure', async () => {
+    const interrupted = join(folder, 'interrupted');
+    const options = ['--epochs', '100000', '--out', interrupted, '--json'];
+    const child = spawn(process.execPath, [main, 'train', '--data', data, ...small, ...options]);
+    let err = '';
+    child.stderr.on('data', (text) => {
+      err += text;
+    });
+    child.stdout.once('data', () => child.kill('SIGINT'));
+    const [code] = await once(child, 'close');
+    expect(code).toBe(1);
+    const { error } = JSON.parse(err);
+    expect(error.code).toBe('ERR_INTERRUPTED');
+    expect(error.message).toMatch(/^Interrupted in epoch \d+; the model as it was then is in /);
+    expect((await run(['predict', interrupted, 'waves and wind'])).code).toBe(0);
   });
 
   it('does not write over an earlier run unless told to', async () => {
@@ -136,7 +198,14 @@ describe('slim-lstm as a program', () => {
     ['a learning rate of 0', ['--learning-rate', '0'], 2, /above 0/],
     ['zero units', ['--units', '0'], 2, /positive integer/],
     ['an unknown option, with the nearest name', ['--varient', 'LSTM'], 2, /--variant/],
-    ['a length too short for three convolutions', ['--max-length', '20'], 1, /conv1d/],
+    ['a length too short for three convolutions', ['--max-length', '248'], 2, /--max-length of 249 or more/],
+    ['vectors that are not there', ['--vectors', 'missing.txt'], 1, /Cannot read missing.txt: there is no such file/],
+    [
+      'an epsilon that nothing reads',
+      ['--optimizer', 'sgd', '--epsilon', '1e-8'],
+      2,
+      /no --epsilon for the optimizer sgd/,
+    ],
     ['an unknown precision', ['--precision', 'half'], 2, /float32, tf32, bfloat16/],
     ['a device that is not there', ['--device', 'cuda'], 1, /cuda/],
   ])('refuses %s', async (_what, args, code, message) => {
@@ -144,6 +213,14 @@ describe('slim-lstm as a program', () => {
     expect(outcome.err).toMatch(message);
     expect(outcome.err).not.toMatch(/\n\s+at /);
     expect(outcome.code).toBe(code);
+  });
+
+  it('names a folder that is not there, and a file in its place', async () => {
+    const missing = await run(['predict', join(folder, 'nowhere'), 'a text']);
+    expect(missing.err).toMatch(/^slim-lstm: Cannot read .*nowhere: there is no such folder$/m);
+    const taken = await run(['train', '--data', data, '--out', data]);
+    expect(taken.err).toBe(`slim-lstm: Cannot write ${data}: there is a file of that name\n`);
+    expect([missing.code, taken.code]).toEqual([1, 1]);
   });
 
   it('names a missing file, as an object with --json', async () => {
@@ -163,6 +240,10 @@ describe('slim-lstm as a program', () => {
     expect(ok).toBe(true);
     expect(code).toBe(0);
     expect(checks.find(({ name }) => name === 'training, cpu')?.ok).toBe(true);
+    const inWords = lines((await run(['doctor'])).out);
+    expect(inWords.at(-1)).toMatch(/^Everything that is needed works\./);
+    const marks = inWords.slice(0, -1).filter((line) => !line.startsWith('      '));
+    expect(marks.map((line) => line.slice(0, 4).trim())).toEqual(checks.map((check) => (check.ok ? 'ok' : '-')));
   });
 
   it('learns from the sample of posts in the repository', async () => {

@@ -174,6 +174,13 @@ describe('what a recipe has no use for', () => {
     expect(outcome.err).toMatch(/kent-salem, mnist-rows, mnist-pixels, imdb-slim, imdb-lu/);
   });
 
+  it('tells of a learning rate that follows the loss', async () => {
+    const settings = ['--units', '2', '--epochs', '1', '--learning-rate', '1e-4', '--out', join(folder, 'following')];
+    const { out } = await run(['train', '--recipe', 'mnist-rows', '--data', digits, ...settings]);
+    expect(out).toContain('learning rate 0.001, from epoch 2 on 0.0001 exp(loss)');
+    expect((await run(['train', '--help'])).out.replace(/\s+/g, ' ')).toContain('loss: 0.001 in the first epoch');
+  });
+
   it('help shows the defaults of every recipe', async () => {
     const { out } = await run(['train', '--help']);
     const row = lines(out).find((line) => line.startsWith('  --learning-rate  '));

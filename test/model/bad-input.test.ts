@@ -77,9 +77,9 @@ describe('data that cannot be', () => {
       'a shape that is not that of the data',
       { data: x.data, shape: [31, 12] },
       y,
-      /numbers of shape \[31, 12\] for x but received 360/,
+      'Expected 372 numbers for x of shape [31, 12] but received 360',
     ],
-    ['a negative shape', { data: x.data, shape: [-30, -12] }, y, /shape \[-30, -12\]/],
+    ['a negative shape', { data: x.data, shape: [-30, -12] }, y, /the shape of x but received \[-30,-12\]/],
     ['no rows', [], [], 'Expected one row or more for x but received none'],
     ['no rows in a tensor', { data: new Int32Array(0), shape: [0, 12] }, [], /^Expected one row or more for x/],
     ['ragged rows', [Array(12).fill(1), Array(11).fill(1)], [0, 0], 'Expected 12 entries for x[1] but received 11'],
@@ -189,9 +189,9 @@ describe('options that cannot be', () => {
     ['callbacks that are no list', { callbacks: {} }, /^Expected an array for callbacks/],
     ['a signal that is none', { signal: { aborted: true } }, /^Expected an AbortSignal for signal/],
     ['a misspelt option', { batchsize: 8 }, /did you mean batchSize\?/],
-    ['an unknown verbosity', { verbose: 2 }, /for verbose but received 2/],
+    ['an unknown verbosity', { verbose: 2 }, /^Expected 0, 1 or 'auto' for verbose but received 2/],
     ['a shuffle that is no boolean', { shuffle: 'yes' }, /^Expected a boolean for shuffle/],
-    ['a class that is none', { classWeight: { 2: 1 } }, /class ids in \[0, 2\)/],
+    ['a class that is none', { classWeight: { 2: 1 } }, /class ids in \[0, 2\) as keys of classWeight but received 2/],
     ['no steps', { stepsPerCall: 0 }, /for stepsPerCall/],
   ])('fit with %s', async (_, options, message) => {
     const job = model.fit(x, y, { verbose: 0, ...options } as never);
@@ -315,6 +315,8 @@ describe('raw text', () => {
 
   test('without a tokenizer', async () => {
     expect(await refusal(model.predict(['the cat']), InvalidArgumentError)).toMatch(/set model\.text/);
+    using reader = sequential([layers.dense({ units: 1 })], { inputShape: [2], device: 'cpu' });
+    expect(await refusal(reader.predict(['the cat']), InvalidArgumentError)).toMatch(/has no embedding/);
   });
 
   test('an empty document, and what is no text', async () => {

@@ -239,7 +239,7 @@ describe('folders that are no model of this package', () => {
     async (file) => {
       const path = await damaged(`missing ${file}`, (folder) => rmSync(join(folder, file)));
       await expect(loadModel(path)).rejects.toThrow(FileAccessError);
-      await expect(loadModel(path)).rejects.toThrow(new RegExp(`${file}: there is no such file`));
+      await expect(loadModel(path)).rejects.toThrow(new RegExp(`${file}: there is no such file or folder`));
     },
   );
 

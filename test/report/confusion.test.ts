@@ -30,4 +30,9 @@ describe('mostProbableClasses', () => {
   it('takes the first of equal scores', () => {
     expect([...mostProbableClasses(Float32Array.of(0.2, 0.5, 0.3, 0.4, 0.2, 0.4), 3)]).toEqual([1, 0]);
   });
+
+  it('refuses scores that are no whole rows', () => {
+    expect(() => mostProbableClasses(new Float32Array(5), 2)).toThrow(/Expected 2 scores for each row but received 5/);
+    expect(() => mostProbableClasses(new Float32Array(0), 0)).toThrow(/^Expected a positive integer for classes/);
+  });
 });

@@ -67,6 +67,19 @@ describe('the picture of speeds', () => {
   });
 });
 
+test('a variant that takes many times longer is cut and leaves the others their length', () => {
+  const variants = compared([
+    { name: 'LSTM', time: 10, flops: 8 },
+    { name: 'paused', time: 1600, flops: 2 },
+  ]);
+  const elements = allElements(parseXml(speedChart({ ...chart, panels: [{ title: '', variants }] })));
+  const [lstm = 0, paused] = bars(elements, 'time');
+  expect(paused).toBeCloseTo(3 * lstm, 1);
+  expect(elements.some(({ name, text }) => name === 'text' && text === '16000 %')).toBe(true);
+  // The page itself and the cut.
+  expect(ofClass(elements, 'page')).toHaveLength(2);
+});
+
 test('names are text, whatever characters they hold', () => {
   const name = '</text><script>&"\'\u0000\u001b\ud800é字';
   const elements = allElements(parseXml(speedChart({ ...chart, title: name, panels: [] })));

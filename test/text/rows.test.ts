@@ -111,7 +111,7 @@ describe('readCsv', () => {
     ['ERR_DATA', 'an empty label', 'text,label\na,\n', /Expected a label but line 2 of .* has an empty one/],
     ['ERR_DATA', 'no row', 'text,label\n', /holds no document/],
     ['ERR_DATA', 'nothing', '', /holds no document/],
-    ['ERR_DATA', 'no such column', 'texts,label\na,b\n', /has no column 'text'; the nearest of its 2 is 'texts'/],
+    ['ERR_DATA', 'no such column', 'texts,label\na,b\n', /has no column 'text'; its columns are texts, label$/],
   ])('answers %s to %s', async (code, _what, content, message) => {
     await expect(readCsv(file('bad.csv', content), columns)).rejects.toMatchObject({
       code: code === 'ERR_DATA' ? 'ERR_INVALID_DATA' : code,

@@ -107,6 +107,12 @@ describe('takeRows', () => {
     expect(takeRows(tensor, [])).toEqual({ data: new Int32Array(0), shape: [0, 2, 1] });
   });
 
+  it('refuses what is no tensor, and what is no list of rows', () => {
+    expect(() => takeRows([[1], [2]] as never, [0])).toThrow(/^Expected a tensor \{ data, shape \} for tensor/);
+    expect(() => takeRows(undefined as never, [0])).toThrow(InvalidArgumentError);
+    expect(() => takeRows(toTensor([1, 2], 'int32', 'x'), 1 as never)).toThrow(/^Expected an array of row numbers/);
+  });
+
   it('refuses a row that is not there', () => {
     const tensor = toTensor([1, 2], 'int32', 'x');
     expect(() => takeRows(tensor, [0, 2])).toThrow(

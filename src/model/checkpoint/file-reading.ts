@@ -1,5 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { FileAccessError, InvalidFileError } from '../../errors.js';
+import { cannotRead } from '../../file-access.js';
 
 /** Opens a file for `read`; what the system refuses becomes a FileAccessError. */
 export async function withFile<Result>(
@@ -20,10 +21,7 @@ async function accessed<Result>(path: string, act: () => Promise<Result>): Promi
   try {
     return await act();
   } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code;
-    if (code === undefined) throw cause;
-    const reason = code === 'ENOENT' ? 'there is no such file' : (cause as Error).message;
-    throw new FileAccessError(`Cannot read ${path}: ${reason}`, { cause });
+    throw (cause as NodeJS.ErrnoException).code === undefined ? cause : cannotRead(path, cause);
   }
 }
 

@@ -4,9 +4,10 @@
  */
 
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { FileAccessError } from '../../errors.js';
+import { makeFolder, reasonOf } from '../../file-access.js';
 
 /** Writes a file of the folder, durably, from its bytes in pieces. */
 export type FileWriter = (name: string, pieces: readonly Uint8Array[]) => Promise<void>;
@@ -29,7 +30,7 @@ export async function replaceFolder(
   const temporary = join(parent, `.${basename(target)}.${randomUUID()}.tmp`);
   try {
     await checkReplaceable(target, owned);
-    await mkdir(temporary, { recursive: true });
+    await makeFolder(temporary);
     await write((name, pieces) => writeFile(join(temporary, name), pieces));
     await synchronize(temporary);
     await swap(temporary, target);
@@ -38,8 +39,7 @@ export async function replaceFolder(
     await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
     const { code } = cause as NodeJS.ErrnoException;
     if (cause instanceof FileAccessError || typeof code !== 'string' || !('syscall' in (cause as object))) throw cause;
-    const reason = code === 'ENOSPC' ? 'the disk is full' : (cause as Error).message;
-    throw new FileAccessError(`Cannot write ${path}: ${reason}; what was there is as before`, { cause });
+    throw new FileAccessError(`Cannot write ${path}: ${reasonOf(cause)}; what was there is as before`, { cause });
   }
 }
 

@@ -141,7 +141,7 @@ class Parser {
 
   #unexpected(): JsonSyntaxError {
     const character = this.#text[this.#at];
-    const what = character === undefined ? 'the end' : JSON.stringify(character);
+    const what = character === undefined ? 'end' : JSON.stringify(character);
     return new JsonSyntaxError('syntax', `unexpected ${what} at character ${this.#at}`);
   }
 }
