@@ -339,10 +339,10 @@ class Backend {
   virtual void Copy(void* destination, const void* source, size_t bytes) = 0;
   virtual void Synchronize() = 0;
 
-  /// Bytes that Allocate may still give; another process may be faster. Not asked of a device that reads the host's
-  /// memory.
+  /// Bytes that Allocate may still give without taking what the device itself needs as it works; another process may be
+  /// faster. Not asked of a device that reads the host's memory.
   virtual size_t FreeBytes() = 0;
-  /// A feed for up to `bytes` at a time, which ends before the device. Throws OutOfMemory.
+  /// A feed for up to `bytes` at a time, which ends before the device. Throws Error (kOutOfMemory, kOutOfHostMemory).
   virtual std::unique_ptr<HostFeed> OpenFeed(size_t bytes) = 0;
 
   /// Sets the values that operations enqueued from now on see.

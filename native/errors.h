@@ -12,6 +12,7 @@ enum class ErrorCode {
   kInvalidModel,
   kInvalidData,
   kOutOfMemory,
+  kOutOfHostMemory,  // to make room on the device does not help; for JavaScript the same as kOutOfMemory
   kDevice,
   kDeviceLost,  // no later work on the device can succeed; for JavaScript the same as kDevice
   kDisposed,
@@ -33,6 +34,7 @@ class Error : public std::runtime_error {
       case ErrorCode::kInvalidData:
         return "ERR_INVALID_DATA";
       case ErrorCode::kOutOfMemory:
+      case ErrorCode::kOutOfHostMemory:
         return "ERR_OUT_OF_MEMORY";
       case ErrorCode::kDevice:
       case ErrorCode::kDeviceLost:

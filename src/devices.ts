@@ -89,12 +89,11 @@ function usableGpu(name: string, cuda: NativeCuda): string {
 }
 
 /**
- * What a device computes in that is asked for a precision: GPUs before compute capability 8.0 have float32 alone, and so
- * has the CPU. `device` is what {@link checkedDevice} gave.
+ * What a device computes in that is asked for a precision: one that has not got it, as the CPU and older GPUs, in
+ * float32. `device` is what {@link checkedDevice} gave.
  */
 export function precisionOn(device: string, asked: Precision): Precision {
-  const gpu = gpuOf(loadNative(), device);
-  return gpu !== undefined && Number(gpu.computeCapability) >= 8 ? asked : 'float32';
+  return gpuOf(loadNative(), device)?.precisions.includes(asked) === true ? asked : 'float32';
 }
 
 function gpuOf(addon: NativeAddon, device: string): NativeCudaDevice | undefined {

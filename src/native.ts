@@ -223,8 +223,11 @@ export interface NativeModel {
    */
   readOptimizer(): { iterations: number; state: Float32Array };
   writeOptimizer(iterations: number, state: Float32Array): void;
-  /** Bytes of device memory: parameters, gradients, optimizer state, planned activations. */
-  memory(): { parameters: number; gradients: number; optimizer: number; activations: number };
+  /**
+   * Bytes of device memory: parameters, gradients, optimizer state, planned activations, and what there is of data: copies
+   * of data sets, orders of their rows, a batch on its way.
+   */
+  memory(): { parameters: number; gradients: number; optimizer: number; activations: number; data: number };
   /** The jobs: one at a time (ERR_BUSY otherwise), on the engine's own thread. */
   train(job: NativeTrainJob, onProgress: ((progress: NativeProgress) => void) | null): Promise<NativeRun>;
   evaluate(rows: NativeRows, onProgress: ((progress: NativeProgress) => void) | null): Promise<NativeRun>;
@@ -257,6 +260,8 @@ export interface NativeCudaDevice {
   readonly multiprocessors: number;
   /** Bytes. */
   readonly memory: number;
+  /** What it computes in. */
+  readonly precisions: readonly Precision[];
   /** Why it cannot be used and what to do; null where it can. */
   readonly reason: string | null;
 }
@@ -360,4 +365,4 @@ export interface NativeAddon {
 }
 
 /** What the addon answers for `apiVersion`; raised with every change of the interfaces above. */
-export const API_VERSION = 5;
+export const API_VERSION = 6;

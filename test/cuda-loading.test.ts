@@ -209,12 +209,19 @@ describe.skipIf(!existsSync(fake))('with a library that opens', () => {
     useFake('');
     const { x, y } = toyData(48);
     const weights: Buffer[] = [];
+    const held: number[] = [];
     for (const device of ['cpu', 'cuda']) {
       using model = toyModel({ device });
-      await model.fit(x, y, { epochs: 2, batchSize: 16, verbose: 0 });
+      const callbacks = [{ onTrainEnd: () => void held.push(model.memory().data) }];
+      await model.fit(x, y, { epochs: 2, batchSize: 16, verbose: 0, callbacks });
       weights.push(weightBytes(model));
+      held.push(model.memory().data);
     }
     expect(weights[1]).toEqual(weights[0]);
+    // The GPU alone had a copy of the data, until the training's end.
+    const [onCpu, , onGpu, afterwards] = held as [number, number, number, number];
+    expect(onGpu - onCpu).toBe(x.data.byteLength + y.byteLength);
+    expect(afterwards).toBe(onCpu);
   });
 
   it('data that does not fit there is sent batch by batch, which is told once and changes nothing', async () => {

@@ -2,8 +2,9 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <exception>
+#include <stdexcept>
+#include <string>
 
 #include "convolution_network.h"
 #include "cuda/cuda_backend.h"
@@ -13,10 +14,11 @@ namespace {
 // So many that a launch and the wait for the end are little beside them.
 constexpr int kPasses = 20;
 
-slim::Precision PrecisionOf(const char* name) {
-  if (std::strcmp(name, "tf32") == 0) return slim::Precision::kTf32;
-  if (std::strcmp(name, "bfloat16") == 0) return slim::Precision::kBfloat16;
-  return slim::Precision::kFloat32;
+slim::Precision PrecisionOf(const std::string& name) {
+  for (const auto precision : {slim::Precision::kFloat32, slim::Precision::kTf32, slim::Precision::kBfloat16}) {
+    if (name == slim::NameOf(precision)) return precision;
+  }
+  throw std::invalid_argument("Expected float32, tf32 or bfloat16 for the precision but received " + name);
 }
 
 }  // namespace

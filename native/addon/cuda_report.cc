@@ -23,6 +23,13 @@ Napi::Value VersionOrNull(Napi::Env env, int version) {
   return Napi::String::New(env, std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10));
 }
 
+template <class Item, class Convert>
+Napi::Array ArrayOf(Napi::Env env, const std::vector<Item>& items, const Convert& convert) {
+  Napi::Array array = Napi::Array::New(env, items.size());
+  for (uint32_t i = 0; i < items.size(); ++i) array[i] = convert(env, items[i]);
+  return array;
+}
+
 Napi::Object DeviceObject(Napi::Env env, const cuda::DeviceReport& device) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("index", device.index);
@@ -30,6 +37,9 @@ Napi::Object DeviceObject(Napi::Env env, const cuda::DeviceReport& device) {
   object.Set("computeCapability", std::to_string(device.major) + "." + std::to_string(device.minor));
   object.Set("multiprocessors", device.multiprocessors);
   object.Set("memory", static_cast<double>(device.memory));
+  object.Set("precisions", ArrayOf(env, device.precisions, [](Napi::Env env, Precision precision) {
+               return Napi::String::New(env, NameOf(precision));
+             }));
   object.Set("reason", TextOrNull(env, device.reason));
   return object;
 }
@@ -41,13 +51,6 @@ Napi::Object LibraryObject(Napi::Env env, const cuda::VendorLibraryReport& libra
   object.Set("path", TextOrNull(env, library.path));
   object.Set("reason", TextOrNull(env, library.reason));
   return object;
-}
-
-template <class Item, class Convert>
-Napi::Array ArrayOf(Napi::Env env, const std::vector<Item>& items, const Convert& convert) {
-  Napi::Array array = Napi::Array::New(env, items.size());
-  for (uint32_t i = 0; i < items.size(); ++i) array[i] = convert(env, items[i]);
-  return array;
 }
 
 /// What is handed over of a packed library; empty where nothing is.

@@ -132,6 +132,7 @@ Napi::Value ModelObject::Memory(const Napi::CallbackInfo& info) {
     object.Set("gradients", static_cast<double>(use.gradients));
     object.Set("optimizer", static_cast<double>(use.optimizer));
     object.Set("activations", static_cast<double>(use.activations));
+    object.Set("data", static_cast<double>(use.data));
     return object;
   });
 }

@@ -13,7 +13,7 @@ namespace slim::addon {
 namespace {
 
 /// Raised with every change of the interfaces in src/native.ts.
-constexpr int kApiVersion = 5;
+constexpr int kApiVersion = 6;
 
 Napi::Value Cpu(const Napi::CallbackInfo& info) {
   return Guarded(info.Env(), [&]() -> Napi::Value {

@@ -137,7 +137,7 @@ class CpuBackend final : public Backend {
     if (shape.implementation != Implementation::kCudnn) return;
     throw Error(ErrorCode::kDevice,
                 "The implementation 'cudnn' needs a CUDA device but the device is the CPU; use device 'cuda', or the "
-                "implementation 'auto', which every device has");
+                "implementation 'auto', which every device has and a saved model may be loaded with");
   }
   size_t RecurrenceCacheBytes(const RecurrenceShape& shape, int64_t batch, bool embedded) override {
     return slim::RecurrenceCacheBytes(shape, batch, embedded);

@@ -1,7 +1,5 @@
 #include "cuda/check.h"
 
-#include "errors.h"
-
 namespace slim::cuda {
 namespace {
 
@@ -65,7 +63,18 @@ void Check(cudaError_t error, const char* what) {
 
 void FailLaunch(cudaError_t error, const void* kernel) {
   Forget(error);
-  throw Error(CodeOf(error), "Could not launch " + NameOf(kernel) + " on the CUDA device: " + Words(error));
+  const std::string text = "Could not launch " + NameOf(kernel) + " on the CUDA device: " + Words(error);
+  if (error == cudaErrorCooperativeLaunchTooLarge) throw GridTooLarge(ErrorCode::kDevice, text);
+  throw Error(CodeOf(error), text);
+}
+
+void FailLibrary(ErrorCode code, const std::string& words) {
+  // A lost device answers every call with what it was lost by. This one is allowed while a step is recorded, too.
+  size_t free = 0, total = 0;
+  const cudaError_t error = cudaMemGetInfo(&free, &total);
+  if (IsDeviceLost(error)) throw Error(ErrorCode::kDeviceLost, words + "; the CUDA device: " + Words(error));
+  static_cast<void>(cudaGetLastError());
+  throw Error(code, words);
 }
 
 void FailAllocation(cudaError_t error, size_t bytes) {

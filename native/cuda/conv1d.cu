@@ -75,12 +75,15 @@ void ComputeInputGradient(const CudaContext& context, const Conv1dShape& shape, 
 
 size_t Conv1dScratchBytes(const CudaContext& context, const Conv1dShape& shape, int64_t batch, bool embedded,
                           bool training) {
-  const bool writes = WritesWindows(context, shape.filters) || (training && WritesWindows(context, shape.channels));
-  const size_t windows = writes ? WrittenWindowsBytes(context, shape, batch, training) : 0;
-  if (!embedded) return windows;
-  const size_t rows = training ? RowBytes(shape, batch) : 0;
-  const size_t groups = training ? TokenGroupsBytes(batch * shape.steps, shape.channels) : 0;
-  return std::max(FoldedConv1dScratchBytes(shape, batch, training), rows + std::max(windows, groups));
+  const size_t windows = WritesWindows(context, shape.filters) ? WrittenWindowsBytes(context, shape, batch) : 0;
+  const size_t of_gradient =
+      training && WritesWindows(context, shape.channels) ? WrittenGradientWindowsBytes(context, shape, batch) : 0;
+  if (!embedded) return std::max(windows, of_gradient);
+  const size_t folded = FoldedConv1dScratchBytes(shape, batch, training);
+  if (!training) return std::max(windows, folded);
+  // The rows' gradients lie before what they are computed with and what sums them up.
+  const size_t groups = TokenGroupsBytes(batch * shape.steps, shape.channels);
+  return std::max({windows, folded, RowBytes(shape, batch) + std::max(of_gradient, groups)});
 }
 
 void Conv1dForward(const CudaContext& context, const Conv1dShape& shape, int64_t batch, const SequenceInput& input,

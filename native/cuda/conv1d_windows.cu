@@ -125,11 +125,13 @@ bool WritesWindows(const CudaContext& context, int64_t columns) {
   return context.cublaslt != nullptr && context.precision == Precision::kFloat32 && columns >= kLeastColumns;
 }
 
-size_t WrittenWindowsBytes(const CudaContext& context, const Conv1dShape& shape, int64_t batch, bool training) {
-  const size_t of_input = PartsOfInput(context, shape, batch).bytes;
-  if (!training) return of_input;
+size_t WrittenWindowsBytes(const CudaContext& context, const Conv1dShape& shape, int64_t batch) {
+  return PartsOfInput(context, shape, batch).bytes;
+}
+
+size_t WrittenGradientWindowsBytes(const CudaContext& context, const Conv1dShape& shape, int64_t batch) {
   const size_t kernel = AlignedBytes(static_cast<size_t>(shape.taps * shape.channels * shape.filters) * sizeof(float));
-  return std::max(of_input, PartsOfGradient(context, shape, batch).bytes + kernel);
+  return PartsOfGradient(context, shape, batch).bytes + kernel;
 }
 
 void MultiplyWrittenWindows(const CudaContext& context, const Conv1dShape& shape, int64_t batch,

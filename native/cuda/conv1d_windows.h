@@ -15,8 +15,10 @@ namespace slim::cuda {
 /// Whether that takes less time for products of so many columns: filters, or channels for the input's gradient.
 bool WritesWindows(const CudaContext& context, int64_t columns);
 
-/// For all of the operations below.
-size_t WrittenWindowsBytes(const CudaContext& context, const Conv1dShape& shape, int64_t batch, bool training);
+/// Scratch of MultiplyWrittenWindows and of WrittenKernelGradient, for the batch and smaller ones.
+size_t WrittenWindowsBytes(const CudaContext& context, const Conv1dShape& shape, int64_t batch);
+/// The same of WrittenInputGradient.
+size_t WrittenGradientWindowsBytes(const CudaContext& context, const Conv1dShape& shape, int64_t batch);
 
 /// y before the activation, but for relu, which it holds.
 void MultiplyWrittenWindows(const CudaContext& context, const Conv1dShape& shape, int64_t batch,

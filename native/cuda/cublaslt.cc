@@ -8,6 +8,7 @@
 #include <string>
 #include <tuple>
 
+#include "cuda/check.h"
 #include "cuda/dynamic_library.h"
 #include "cuda/vendor_handle.h"
 
@@ -72,8 +73,9 @@ std::string ShapeInWords(const ProductShape& shape) {
 
 void Check(cublasStatus_t status, const char* function, const std::string& subject) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
-  throw Error(ErrorCode::kDevice, std::string("cuBLASLt failed in ") + function + " for " + subject + ": " +
-                                      Lt().get_status_string(status));
+  FailLibrary(
+      status == CUBLAS_STATUS_ALLOC_FAILED ? ErrorCode::kOutOfMemory : ErrorCode::kDevice,
+      std::string("cuBLASLt failed in ") + function + " for " + subject + ": " + Lt().get_status_string(status));
 }
 
 cublasComputeType_t ComputeType(Precision precision) {

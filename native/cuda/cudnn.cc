@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <compare>
-#include <limits>
 #include <map>
 #include <string>
 #include <vector>
@@ -21,16 +20,19 @@ using dnn::Check;
 using dnn::Dnn;
 using dnn::Refused;
 
-void CheckCopy(cudaError_t status) {
-  if (status == cudaSuccess) return;
-  throw Error(ErrorCode::kDevice, std::string("cuDNN's operands could not be copied: ") + cudaGetErrorString(status));
-}
+void CheckCopy(cudaError_t status) { cuda::Check(status, "copy cuDNN's operands"); }
 
 struct Key {
   int64_t batch, steps, inputs, units;
   bool training;
 
   auto operator<=>(const Key&) const = default;
+
+  /// Whether it is of the same layer and mode, and its batch as large or larger.
+  bool Covers(const Key& other) const {
+    return batch >= other.batch && steps == other.steps && inputs == other.inputs && units == other.units &&
+           training == other.training;
+  }
 };
 
 /// A layer as cuDNN is told of it.
@@ -103,22 +105,20 @@ class CudnnLayers final : public CudnnLstm {
   }
 
   size_t CacheBytes(const RecurrenceShape& shape, int64_t batch) override {
-    const Key key = KeyOf(shape, batch, true);
-    Placement placement(nullptr);
-    const Kept kept(key, PlanOf(key), placement);
-    return Raise(Room(key).cache, placement.bytes());
+    return Ask(KeyOf(shape, batch, true)).cache;
   }
 
   size_t ScratchBytes(const RecurrenceShape& shape, int64_t batch, bool training) override {
+    return Ask(KeyOf(shape, batch, training)).scratch;
+  }
+
+  bool Fits(const RecurrenceShape& shape, int64_t batch, bool training) override {
     const Key key = KeyOf(shape, batch, training);
-    const Plan& plan = PlanOf(key);
-    Placement placement(nullptr);
-    if (training) {
-      const BackwardScratch scratch(key, plan, placement);
-    } else {
-      const ForwardScratch scratch(key, plan, nullptr, placement);
-    }
-    return Raise(Room(key).scratch, placement.bytes());
+    const Bytes needed = BytesOf(key);
+    return std::all_of(asked_.begin(), asked_.end(), [&](const auto& each) {
+      const auto& [asked, bytes] = each;
+      return !asked.Covers(key) || (needed.cache <= bytes.cache && needed.scratch <= bytes.scratch);
+    });
   }
 
   void Forward(const RecurrenceShape& shape, int64_t batch, const float* x, const RecurrenceWeights& weights,
@@ -129,7 +129,6 @@ class CudnnLayers final : public CudnnLstm {
     Placement placement(scratch);
     const ForwardScratch own(key, plan, cache, placement);
     const Kept& kept = own.kept;
-    CheckRoom(key, placement, own.cached);
 
     Check(Dnn().set_stream(handle_, stream), "cudnnSetStream");
     const auto forward = [&] {
@@ -156,7 +155,6 @@ class CudnnLayers final : public CudnnLstm {
     const Kept kept(key, plan, cached);
     Placement placement(scratch);
     const BackwardScratch own(key, plan, placement);
-    CheckRoom(key, placement, cached);
 
     Check(Dnn().set_stream(handle_, stream), "cudnnSetStream");
     GatherGradients(shape, batch, doutput, own.dy, stream);
@@ -174,28 +172,23 @@ class CudnnLayers final : public CudnnLstm {
   }
 
  private:
-  /// Bytes that were asked for on behalf of a layer's largest batch.
   struct Bytes {
     size_t cache = 0, scratch = 0;
   };
 
-  Bytes& Room(Key key) {
-    key.batch = 0;
-    return room_[key];
+  Bytes BytesOf(const Key& key) {
+    const Plan& plan = PlanOf(key);
+    Placement cache(nullptr), scratch(nullptr);
+    if (key.training) {
+      const Kept kept(key, plan, cache);
+      const BackwardScratch backward(key, plan, scratch);
+    } else {
+      const ForwardScratch forward(key, plan, nullptr, scratch);
+    }
+    return {cache.bytes(), scratch.bytes()};
   }
 
-  static size_t Raise(size_t& most, size_t bytes) {
-    most = std::max(most, bytes);
-    return bytes;
-  }
-
-  /// A smaller batch gets the memory of the largest, and nowhere does cuDNN promise that it needs no more.
-  void CheckRoom(const Key& key, const Placement& scratch, const Placement& cache) {
-    const Bytes& room = Room(key);
-    if (scratch.bytes() <= room.scratch && cache.bytes() <= room.cache) return;
-    throw Error(ErrorCode::kDevice, "cuDNN needs more memory for a batch of " + std::to_string(key.batch) +
-                                        " than for the largest; choose a batch size that divides the rows");
-  }
+  const Bytes& Ask(const Key& key) { return asked_[key] = BytesOf(key); }
 
   Plan& PlanOf(const Key& key) {
     const auto found = plans_.find(key);
@@ -211,9 +204,6 @@ class CudnnLayers final : public CudnnLstm {
   }
 
   void Describe(const Key& key, Plan& plan) {
-    if (key.batch > std::numeric_limits<int>::max() / key.units) {
-      throw Error(ErrorCode::kDevice, "cuDNN cannot count the states of a batch of " + std::to_string(key.batch));
-    }
     const auto narrow = [](int64_t size) { return static_cast<int>(size); };
     const std::vector<int> lengths(static_cast<size_t>(key.batch), narrow(key.steps));
     float padding = 0.0f;
@@ -260,9 +250,9 @@ class CudnnLayers final : public CudnnLstm {
                 "cudnnGetRNNTempSpaceSizes")) {
       return false;
     }
-    Raise(plan.weight_bytes, weights);
-    Raise(plan.work_bytes, work);
-    Raise(plan.reserve_bytes, reserve);
+    plan.weight_bytes = std::max(plan.weight_bytes, weights);
+    plan.work_bytes = std::max(plan.work_bytes, work);
+    plan.reserve_bytes = std::max(plan.reserve_bytes, reserve);
     return true;
   }
 
@@ -340,7 +330,7 @@ class CudnnLayers final : public CudnnLstm {
   dnn::DnnHandle handle_;
   dnn::Dropout no_dropout_;
   std::map<Key, Plan> plans_;
-  std::map<Key, Bytes> room_;  // by a batch of 0
+  std::map<Key, Bytes> asked_;
 };
 
 }  // namespace

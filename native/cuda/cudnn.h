@@ -20,10 +20,13 @@ VendorLibraryReport CudnnLibrary();
 /// Why cuDNN cannot compute this layer in any machine; empty where it can. `masked`: some steps may be masked out.
 std::string WhyNotCudnn(const RecurrenceShape& shape, bool masked);
 
+/// The largest batch of such a layer whose inputs and states cuDNN can count.
+int64_t LargestCudnnBatch(const RecurrenceShape& shape);
+
 /// One thread at a time may use it; work is enqueued, and may be while a graph is captured in the relaxed mode. Shapes
 /// are those for which WhyNotCudnn is empty. The meaning of operands is that of Backend's recurrence, but that all rows
 /// are in the order of the turns: `x` written out [B, T, m], and of a layer that walks backward the last step first.
-/// Sizes are asked with the largest batch, before any pass.
+/// Sizes are asked with the largest batch, of LargestCudnnBatch at the most, before any pass.
 class CudnnLstm {
  public:
   /// Null where cuDNN is not there: then CudnnLibrary says why. Of the device that is current. cuDNN multiplies single
@@ -36,6 +39,10 @@ class CudnnLstm {
   /// of that size for the device.
   virtual size_t CacheBytes(const RecurrenceShape& shape, int64_t batch) = 0;
   virtual size_t ScratchBytes(const RecurrenceShape& shape, int64_t batch, bool training) = 0;
+
+  /// Whether a batch does with the memory of each larger one whose sizes were asked: cuDNN promises it nowhere. Only
+  /// such a batch may make a pass.
+  virtual bool Fits(const RecurrenceShape& shape, int64_t batch, bool training) = 0;
 
   /// `cache` null: inference.
   virtual void Forward(const RecurrenceShape& shape, int64_t batch, const float* x, const RecurrenceWeights& weights,

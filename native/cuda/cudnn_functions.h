@@ -4,9 +4,9 @@
 
 #include <string>
 
+#include "cuda/check.h"
 #include "cuda/dynamic_library.h"
 #include "cuda/vendor_handle.h"
-#include "errors.h"
 
 /// cuDNN as it is found at run time: its functions, its errors and the lives of its objects.
 namespace slim::cuda::dnn {
@@ -99,7 +99,7 @@ inline void Check(cudnnStatus_t status, const char* function) {
   Dnn().get_last_error(cause, sizeof(cause));
   const bool memory = status == CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED ||
                       status == CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED;
-  throw Error(memory ? ErrorCode::kOutOfMemory : ErrorCode::kDevice,
+  FailLibrary(memory ? ErrorCode::kOutOfMemory : ErrorCode::kDevice,
               std::string("cuDNN failed in ") + function + ": " + Dnn().get_error_string(status) +
                   (cause[0] == 0 ? "" : std::string(" (") + cause + ")"));
 }

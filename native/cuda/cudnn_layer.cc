@@ -29,4 +29,9 @@ std::string WhyNotCudnn(const RecurrenceShape& shape, bool masked) {
   return "";
 }
 
+int64_t LargestCudnnBatch(const RecurrenceShape& shape) {
+  constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
+  return kMost / shape.steps / std::max(shape.inputs, shape.units);
+}
+
 }  // namespace slim::cuda

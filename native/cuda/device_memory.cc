@@ -18,8 +18,8 @@ namespace {
 
 constexpr char kLimitVariable[] = "SLIM_LSTM_DEVICE_MEMORY";
 
-/// What this process may take of each device.
-size_t Limit() {
+/// What the environment lets this process take of each device.
+size_t LimitOfEnvironment() {
   const char* value = std::getenv(kLimitVariable);
   if (value == nullptr || *value == 0) return SIZE_MAX;
   const std::string_view text = value;
@@ -30,20 +30,24 @@ size_t Limit() {
                                                kLimitVariable + " but received " + value);
 }
 
-/// What this process holds of its devices' memory.
+/// What this process holds of its devices' memory, and may hold.
 class Ledger {
  public:
+  void Limit(int device, size_t bytes) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    accounts_[device].limit = bytes;
+  }
+
   /// Claims the bytes, or throws Error (kOutOfMemory).
   void Claim(int device, size_t bytes) {
-    const size_t limit = Limit();
     const std::lock_guard<std::mutex> lock(mutex_);
-    size_t& taken = taken_[device];
+    auto& [limit, taken] = accounts_[device];
     if (bytes > limit || taken > limit - bytes) FailAllocationByLimit(kLimitVariable, bytes, taken, limit);
     taken += bytes;
   }
   void GiveBack(int device, size_t bytes) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    taken_[device] -= bytes;
+    accounts_[device].taken -= bytes;
   }
 
   void Enter(void* memory, int device, size_t bytes) {
@@ -54,24 +58,28 @@ class Ledger {
     const std::lock_guard<std::mutex> lock(mutex_);
     const auto block = blocks_.find(memory);
     if (block == blocks_.end()) return;
-    taken_[block->second.device] -= block->second.bytes;
+    accounts_[block->second.device].taken -= block->second.bytes;
     blocks_.erase(block);
   }
 
   size_t Left(int device) {
-    const size_t limit = Limit();
     const std::lock_guard<std::mutex> lock(mutex_);
-    return limit - std::min(limit, taken_[device]);
+    const auto& [limit, taken] = accounts_[device];
+    return limit - std::min(limit, taken);
   }
 
  private:
+  struct Account {
+    size_t limit = SIZE_MAX;
+    size_t taken = 0;
+  };
   struct Block {
     int device;
     size_t bytes;
   };
 
   std::mutex mutex_;
-  std::map<int, size_t> taken_;
+  std::map<int, Account> accounts_;
   std::map<void*, Block> blocks_;
 };
 
@@ -88,6 +96,8 @@ int CurrentDevice() {
 }
 
 }  // namespace
+
+void LimitDeviceMemory() { TheLedger().Limit(CurrentDevice(), LimitOfEnvironment()); }
 
 void* AllocateDeviceMemory(size_t bytes) {
   if (bytes == 0) return nullptr;
@@ -114,7 +124,10 @@ void FreeDeviceMemory(void* memory) noexcept {
 size_t FreeDeviceBytes() {
   size_t free = 0, total = 0;
   Check(cudaMemGetInfo(&free, &total), "tell the free memory");
-  return std::min(free, TheLedger().Left(CurrentDevice()));
+  // Of a small device less, as it has to do with less.
+  constexpr size_t kKeptBack = size_t{256} << 20;
+  const size_t kept_back = std::min(kKeptBack, total / 16);
+  return std::min(free - std::min(free, kept_back), TheLedger().Left(CurrentDevice()));
 }
 
 }  // namespace slim::cuda

@@ -5,6 +5,7 @@
 
 #include "cuda/check.h"
 #include "cuda/device_memory.h"
+#include "cuda/precisions.h"
 #include "errors.h"
 
 namespace slim::cuda {
@@ -34,10 +35,9 @@ DeviceLimits LimitsOf(int ordinal) {
   return limits;
 }
 
-// Of the one that is asked for, what the device has matrix units for.
 Precision PrecisionOn(const DeviceLimits& device, Precision asked) {
-  constexpr int kFirstWithTf32 = 80;  // and with bfloat16
-  return device.capability < kFirstWithTf32 ? Precision::kFloat32 : asked;
+  const std::vector<Precision> there = PrecisionsOf(device.capability);
+  return std::find(there.begin(), there.end(), asked) == there.end() ? Precision::kFloat32 : asked;
 }
 
 // cuBLASLt asks for a fixed size. Our own kernels make do with less where the device has little.
@@ -53,6 +53,7 @@ DeviceSession::DeviceSession(int ordinal, Precision precision) {
   context_.device = LimitsOf(ordinal);
   context_.precision = PrecisionOn(context_.device, precision);
   Enter();
+  LimitDeviceMemory();
   try {
     Check(cudaStreamCreateWithFlags(&context_.stream, cudaStreamNonBlocking), "create a stream");
     constexpr size_t kTicketBytes = CudaContext::kTickets * sizeof(uint32_t);

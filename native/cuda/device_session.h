@@ -11,8 +11,8 @@ namespace slim::cuda {
 /// Owns what a context names.
 class DeviceSession {
  public:
-  /// Devices before compute capability 8.0 compute in float32, whatever is asked for. Throws Error (kDevice,
-  /// kOutOfMemory).
+  /// A device that has not the precision that is asked for computes in float32. Throws Error (kDevice,
+  /// kOutOfMemory, and kInvalidArgument of LimitDeviceMemory).
   DeviceSession(int ordinal, Precision precision);
   ~DeviceSession();
   DeviceSession(const DeviceSession&) = delete;

@@ -15,7 +15,7 @@ void* AllocatePinned(size_t bytes) {
   if (error == cudaSuccess) return memory;
   if (error != cudaErrorMemoryAllocation) Check(error, "get host memory that it copies from");
   static_cast<void>(cudaGetLastError());
-  throw Error(ErrorCode::kOutOfMemory,
+  throw Error(ErrorCode::kOutOfHostMemory,
               "Could not get " + std::to_string(bytes) + " bytes of host memory that the GPU copies from");
 }
 

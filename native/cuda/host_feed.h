@@ -12,7 +12,7 @@ namespace slim::cuda {
 /// the copy from there is done; an operation reads what has arrived; a copy begins when what was there was received.
 class CudaHostFeed final : public HostFeed {
  public:
-  /// Throws Error (kOutOfMemory, kDevice). The session outlives the feed.
+  /// Throws Error (kOutOfMemory, kOutOfHostMemory, kDevice). The session outlives the feed.
   CudaHostFeed(const DeviceSession& session, size_t bytes);
   ~CudaHostFeed() override;
   CudaHostFeed(const CudaHostFeed&) = delete;

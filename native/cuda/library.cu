@@ -13,6 +13,7 @@
 #include "cuda/cudnn.h"
 #include "cuda/diagnosis.h"
 #include "cuda/library.h"
+#include "cuda/precisions.h"
 
 #define SLIM_EXPORT extern "C" __attribute__((visibility("default")))
 
@@ -70,6 +71,7 @@ DeviceReport Describe(int index, const std::string& architectures) {
   device.minor = properties.minor;
   device.multiprocessors = properties.multiProcessorCount;
   device.memory = properties.totalGlobalMem;
+  device.precisions = PrecisionsOf(10 * properties.major + properties.minor);
   device.reason = WhyNotThisDevice(device, architectures);
   return device;
 }

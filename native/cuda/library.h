@@ -13,7 +13,7 @@
 namespace slim::cuda {
 
 /// Raised with every change of this file, of backend.h or of errors.h.
-inline constexpr int kApiVersion = 3;
+inline constexpr int kApiVersion = 4;
 
 /// A GPU as the driver tells of it.
 struct DeviceReport {
@@ -23,7 +23,8 @@ struct DeviceReport {
   int minor = 0;
   int multiprocessors = 0;
   uint64_t memory = 0;  // bytes
-  std::string reason;   // why it cannot be used and what to do; empty where it can
+  std::vector<Precision> precisions;
+  std::string reason;  // why it cannot be used and what to do; empty where it can
 };
 
 /// A library of NVIDIA's that is opened at run time, as the device runs without it too.

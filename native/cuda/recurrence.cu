@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "cuda/check.h"
 #include "cuda/context.h"
 #include "cuda/recurrence.h"
 #include "cuda/recurrence_choice.h"
@@ -13,7 +14,6 @@
 #include "cuda/recurrence_scan.h"
 #include "cuda/recurrence_sequences.h"
 #include "cuda/recurrence_team.h"
-#include "errors.h"
 
 namespace slim::cuda {
 namespace {
@@ -59,9 +59,8 @@ void WalkForward(const CudaContext& context, const RecurrencePlan& plan, const F
   }
   try {
     TeamForward(context, plan, choice.team, {operands, plan.full_blocks, weights.recurrent_kernel}, scratch.team);
-  } catch (const Error& error) {
+  } catch (const GridTooLarge& error) {
     // Another process may hold what the device said it had.
-    if (choice.team.kind != TeamKind::kGrid) throw;
     TellFallback(plan, Pass::kForward, error.what());
     WalkGraph(context, plan, operands, weights, scratch);
   }
@@ -87,39 +86,45 @@ void WalkBackward(const CudaContext& context, const RecurrencePlan& plan, const 
   }
   try {
     TeamBackward(context, plan, choice.team, {operands, plan.full_blocks, weights.recurrent_kernel}, scratch.team);
-  } catch (const Error& error) {
-    if (choice.team.kind != TeamKind::kGrid) throw;
+  } catch (const GridTooLarge& error) {
     TellFallback(plan, Pass::kBackward, error.what());
     WalkGraphBack(context, plan, operands, weights, scratch);
   }
 }
 
+bool ByCudnn(const CudaContext& context, const RecurrencePlan& plan, Pass pass) {
+  if (!TakesCudnn(plan.shape)) return false;
+  if (CudnnServesBatch(context, plan.shape, plan.batch, plan.training)) return true;
+  TellWithoutCudnn(plan, pass);
+  return false;
+}
+
 }  // namespace
 
+// A layer of cuDNN's has memory for the device's own kernels too: they serve the batches that cuDNN does not.
 size_t RecurrenceCacheBytes(const CudaContext& context, const RecurrenceShape& shape, int64_t batch, bool embedded) {
-  if (TakesCudnn(shape)) return CudnnCacheBytes(context, shape, batch);
-  return RecurrenceCache(RecurrencePlan(shape, batch, embedded, true), nullptr).bytes;
+  const size_t bytes = RecurrenceCache(RecurrencePlan(shape, batch, embedded, true), nullptr).bytes;
+  return TakesCudnn(shape) ? std::max(bytes, CudnnCacheBytes(context, shape, batch)) : bytes;
 }
 
 size_t RecurrenceScratchBytes(const CudaContext& context, const RecurrenceShape& shape, int64_t batch, bool embedded,
                               bool training) {
-  if (TakesCudnn(shape)) return CudnnScratchBytes(context, shape, batch, embedded, training);
   size_t bytes = ForwardScratch(RecurrencePlan(shape, batch, embedded, false), nullptr).placement.bytes();
   if (training) {
     const RecurrencePlan plan(shape, batch, embedded, true);
     bytes = std::max(
         {bytes, ForwardScratch(plan, nullptr).placement.bytes(), BackwardScratch(plan, nullptr).placement.bytes()});
   }
-  return bytes;
+  return TakesCudnn(shape) ? std::max(bytes, CudnnScratchBytes(context, shape, batch, embedded, training)) : bytes;
 }
 
 void RecurrenceForward(const CudaContext& context, const RecurrenceShape& shape, int64_t batch,
                        const SequenceInput& input, const uint8_t* mask, const RecurrenceWeights& weights,
                        const StateOutput& output, void* cache_memory, void* scratch_memory) {
-  if (TakesCudnn(shape)) {
+  const RecurrencePlan plan(shape, batch, input.x == nullptr, cache_memory != nullptr);
+  if (ByCudnn(context, plan, Pass::kForward)) {
     return CudnnForward(context, shape, batch, input, weights, output, cache_memory, scratch_memory);
   }
-  const RecurrencePlan plan(shape, batch, input.x == nullptr, cache_memory != nullptr);
   const ForwardScratch scratch(plan, scratch_memory);
   const RecurrenceCache cache(plan, cache_memory);
   const WalkLists& lists = plan.training ? cache.lists : scratch.lists;
@@ -145,11 +150,11 @@ void RecurrenceBackward(const CudaContext& context, const RecurrenceShape& shape
                         const SequenceInput& input, const uint8_t* mask, const RecurrenceWeights& weights,
                         const StateGradient& doutput, void* cache_memory, const RecurrenceGradients& gradients,
                         const SequenceGradient& dinput, void* scratch_memory) {
-  if (TakesCudnn(shape)) {
+  const RecurrencePlan plan(shape, batch, input.x == nullptr, true);
+  if (ByCudnn(context, plan, Pass::kBackward)) {
     return CudnnBackward(context, shape, batch, input, weights, doutput, cache_memory, gradients, dinput,
                          scratch_memory);
   }
-  const RecurrencePlan plan(shape, batch, input.x == nullptr, true);
   const BackwardScratch scratch(plan, scratch_memory);
   const RecurrenceCache cache(plan, cache_memory);
   MakeFactors(context, plan, scratch.input_factors, scratch.recurrent_factors);

@@ -104,6 +104,10 @@ void TellCudnn(const RecurrencePlan& plan, Pass pass) {
   TellOnce(InWords(plan, pass) + "cuDNN " + CudnnLibrary().version);
 }
 
+void TellWithoutCudnn(const RecurrencePlan& plan, Pass pass) {
+  TellOnce(InWords(plan, pass) + "own kernels, as cuDNN needs more memory for this batch than for a larger one");
+}
+
 void TellFallback(const RecurrencePlan& plan, Pass pass, const char* reason) {
   TellOnce(InWords(plan, pass) + "graph instead of a grid: " + reason);
 }

@@ -27,8 +27,9 @@ RecurrenceChoice ChooseKernel(const CudaContext& context, const RecurrencePlan& 
 /// answer must be the same for all batches of a layer and with and without a mask, as memory is planned by it.
 bool TakesCudnn(const RecurrenceShape& shape);
 
-/// Tells, as a choice is told, that cuDNN serves the pass.
+/// Tells, as a choice is told, that cuDNN serves the pass; or that it needs more memory for this batch than there is.
 void TellCudnn(const RecurrencePlan& plan, Pass pass);
+void TellWithoutCudnn(const RecurrencePlan& plan, Pass pass);
 
 /// Tells, as a choice is told, that the teams of a grid were not resident after all.
 void TellFallback(const RecurrencePlan& plan, Pass pass, const char* reason);

@@ -113,6 +113,15 @@ void SumByToken(const CudaContext& context, const Layout& layout, const Sequence
   SumRowsByToken(context, order, dx, layout.inputs, dinput.accumulate, dinput.dtable, token_groups);
 }
 
+void CheckCudnnCounts(const RecurrenceShape& shape, int64_t batch) {
+  const int64_t most = LargestCudnnBatch(shape);
+  if (batch <= most) return;
+  throw Error(ErrorCode::kInvalidArgument,
+              "Expected a batch of at most " + std::to_string(most) + " sequences of " + std::to_string(shape.steps) +
+                  " steps for the implementation 'cudnn', whose sizes are 32 bits wide, but received " +
+                  std::to_string(batch) + "; choose a smaller batch, or the implementation 'auto'");
+}
+
 }  // namespace
 
 void CheckCudnnServes(const RecurrenceShape& shape, bool masked) {
@@ -122,12 +131,18 @@ void CheckCudnnServes(const RecurrenceShape& shape, bool masked) {
               "The implementation 'cudnn' cannot compute the layer: " + reason + "; choose 'auto' or 'slim'");
 }
 
+bool CudnnServesBatch(const CudaContext& context, const RecurrenceShape& shape, int64_t batch, bool training) {
+  return context.cudnn->Fits(shape, batch, training);
+}
+
 size_t CudnnCacheBytes(const CudaContext& context, const RecurrenceShape& shape, int64_t batch) {
+  CheckCudnnCounts(shape, batch);
   return context.cudnn->CacheBytes(shape, batch);
 }
 
 size_t CudnnScratchBytes(const CudaContext& context, const RecurrenceShape& shape, int64_t batch, bool embedded,
                          bool training) {
+  CheckCudnnCounts(shape, batch);
   const Memory memory(Layout(shape, batch, embedded), training, nullptr);
   return memory.placement.bytes() + context.cudnn->ScratchBytes(shape, batch, training);
 }

@@ -15,6 +15,11 @@ struct CudaContext;
 /// Throws Error (kInvalidModel) where cuDNN's LSTM is another than the layer's.
 void CheckCudnnServes(const RecurrenceShape& shape, bool masked);
 
+/// Whether cuDNN computes a batch of so many: one that is smaller than the largest may need more memory, and then the
+/// device's own kernels serve, of either pass.
+bool CudnnServesBatch(const CudaContext& context, const RecurrenceShape& shape, int64_t batch, bool training);
+
+/// This and CudnnScratchBytes throw Error (kInvalidArgument) for a batch that is too large for cuDNN.
 size_t CudnnCacheBytes(const CudaContext& context, const RecurrenceShape& shape, int64_t batch);
 
 /// Of either pass.

@@ -1,7 +1,6 @@
 #include "program/batch_source.h"
 
 #include <cstddef>
-#include <cstring>
 
 namespace slim {
 namespace {
@@ -66,6 +65,7 @@ class StreamedBatches final : public BatchSource {
         bytes_(BytesOf(data_.shape(), order.with_targets)),
         begin_(rows.begin),
         end_step_(order.end_step),
+        gather_(model.streamed().gather()),
         feed_(model.Feed(TargetsAt(batches_.largest()) + static_cast<size_t>(batches_.largest()) * bytes_.targets)) {
     if (order.shuffled) {
       order_ = model.streamed().ShuffledOrder({model.seed(), *order.shuffled, rows.begin, batches_.rows()});
@@ -105,18 +105,12 @@ class StreamedBatches final : public BatchSource {
     sent_ = step;
   }
 
-  void Copy(const void* source, size_t row_bytes, int64_t step, std::byte* to) const {
-    const auto* from = static_cast<const std::byte*>(source);
+  void Copy(const void* rows, size_t row_bytes, int64_t step, std::byte* to) {
     const int64_t first = batches_.First(step), batch = batches_.Size(step);
     if (row_bytes == 0) return;
-    if (order_ == nullptr) {
-      std::memcpy(to, from + static_cast<size_t>(begin_ + first) * row_bytes, static_cast<size_t>(batch) * row_bytes);
-      return;
-    }
-    for (int64_t i = 0; i < batch; ++i) {
-      std::memcpy(to + static_cast<size_t>(i) * row_bytes, from + static_cast<size_t>(order_[first + i]) * row_bytes,
-                  row_bytes);
-    }
+    if (order_ != nullptr) return gather_.Gather(rows, row_bytes, order_ + first, batch, to);
+    const auto* from = static_cast<const std::byte*>(rows) + static_cast<size_t>(begin_ + first) * row_bytes;
+    gather_.Copy(from, static_cast<size_t>(batch) * row_bytes, to);
   }
 
   Execution& execution_;
@@ -125,6 +119,7 @@ class StreamedBatches final : public BatchSource {
   RowBytes bytes_;
   int64_t begin_;
   int64_t end_step_;
+  RowGather& gather_;
   HostFeed& feed_;
   const int32_t* order_ = nullptr;  // null: the rows as they lie
   int64_t sent_ = -1;               // the step whose batch was sent last

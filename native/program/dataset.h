@@ -19,7 +19,7 @@ struct DatasetShape {
 /// once it was appended, so runs may read it on another thread while further ones are appended.
 class Dataset {
  public:
-  /// Throws Error (kInvalidArgument, kOutOfMemory).
+  /// Throws Error (kInvalidArgument, kOutOfHostMemory).
   explicit Dataset(const DatasetShape& shape);
 
   const DatasetShape& shape() const { return shape_; }

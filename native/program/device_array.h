@@ -14,7 +14,7 @@ class DeviceArray {
  public:
   DeviceArray() = default;
 
-  /// Throws Error (kOutOfMemory), naming `what`.
+  /// Throws Error (kOutOfMemory, kOutOfHostMemory), naming `what`.
   DeviceArray(Backend& backend, size_t bytes, const std::string& what) : backend_(&backend), bytes_(bytes) {
     if (bytes == 0) return;
     if (backend.ReadsHostMemory()) reservation_ = HostReservation(bytes, what);

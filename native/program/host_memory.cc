@@ -63,10 +63,10 @@ HostReservation::HostReservation(size_t bytes, const std::string& what) {
 HostReservation::~HostReservation() { claimed.fetch_sub(bytes_, std::memory_order_relaxed); }
 
 void ThrowOutOfHostMemory(size_t bytes, const std::string& what) {
-  throw Error(ErrorCode::kOutOfMemory, "Memory for " + what + " cannot be had: " + BytesText(bytes) +
-                                           " are needed, this process may use " + BytesText(HostMemoryBytes()) +
-                                           " and the engine already holds " +
-                                           BytesText(claimed.load(std::memory_order_relaxed)));
+  throw Error(ErrorCode::kOutOfHostMemory, "Memory for " + what + " cannot be had: " + BytesText(bytes) +
+                                               " are needed, this process may use " + BytesText(HostMemoryBytes()) +
+                                               " and the engine already holds " +
+                                               BytesText(claimed.load(std::memory_order_relaxed)));
 }
 
 }  // namespace slim

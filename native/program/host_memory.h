@@ -14,7 +14,7 @@ namespace slim {
 /// What this process may use: the machine's memory, or its control group's limit where that is less.
 size_t HostMemoryBytes();
 
-/// A claim on the host's memory that is counted process-wide while the object lives. Throws Error (kOutOfMemory),
+/// A claim on the host's memory that is counted process-wide while the object lives. Throws Error (kOutOfHostMemory),
 /// naming `what`, where all claims together would pass HostMemoryBytes().
 class HostReservation {
  public:
@@ -38,7 +38,7 @@ template <class T>
 class HostArray {
  public:
   HostArray() = default;
-  /// Throws Error (kOutOfMemory), naming `what`.
+  /// Throws Error (kOutOfHostMemory), naming `what`.
   HostArray(size_t count, const std::string& what)
       : reservation_(BytesFor(count, what), what),
         memory_(static_cast<T*>(std::malloc(BytesFor(count, what)))),

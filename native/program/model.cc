@@ -22,7 +22,7 @@ bool Serves(const ExecutionSetting& have, const ExecutionSetting& want) {
          have.chain.loss == want.chain.loss && have.top_k == want.top_k;
 }
 
-/// What `take` takes of the device; where there is not enough, once more after the data sets made room.
+/// What `take` takes of the device; where that has not enough, once more after the data sets made room.
 template <class Take>
 auto WithRoom(ResidentData& resident, const Take& take) {
   try {
@@ -182,8 +182,11 @@ void Model::WriteOptimizer(uint32_t iterations, const float* values, int64_t cou
 }
 
 Model::MemoryUse Model::Memory() const {
-  return {parameters_.bytes(), gradients_.bytes(),
-          training_ ? training_->optimizer_state.bytes() + training_->optimizer_scratch.bytes() : 0, arena_.bytes()};
+  return {.parameters = parameters_.bytes(),
+          .gradients = gradients_.bytes(),
+          .optimizer = training_ ? training_->optimizer_state.bytes() + training_->optimizer_scratch.bytes() : 0,
+          .activations = arena_.bytes(),
+          .data = resident_.bytes() + streamed_.feed_bytes()};
 }
 
 Execution& Model::Prepare(const ExecutionSetting& setting) {

@@ -49,6 +49,7 @@ class Model {
     size_t gradients;
     size_t optimizer;
     size_t activations;
+    size_t data;  // copies of data sets, orders of rows, a batch on its way
   };
   MemoryUse Memory() const;
 

@@ -102,6 +102,12 @@ void ResidentData::ReleaseUnused() {
   std::erase_if(entries_, [](const Entry& entry) { return entry.data.expired(); });
 }
 
+size_t ResidentData::bytes() const {
+  size_t bytes = identity_order_.bytes() + shuffled_order_.bytes();
+  for (const Entry& entry : entries_) bytes += entry.inputs.bytes() + entry.targets.bytes();
+  return bytes;
+}
+
 bool ResidentData::MakeRoom() {
   bool made = false;
   for (Entry& entry : entries_) {

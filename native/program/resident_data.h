@@ -15,9 +15,9 @@ namespace slim {
 /// stays until it is let go of, so the epochs of a training, each a run of its own, copy nothing. A device that reads
 /// the host's memory gets no copy.
 ///
-/// A data set gets a copy where a tenth of the device's free memory is left beside it and the orders of its rows;
-/// others are streamed (streamed_data.h). What was decided holds while the data set lives, but that copies make room
-/// where the model itself lacks memory: then their data sets are streamed from there on.
+/// A data set gets a copy where a tenth of the device's free memory is left beside it and the orders of its rows, for
+/// larger batches to come; others are streamed (streamed_data.h). What was decided holds while the data set lives, but
+/// that copies make room where the model itself lacks memory: then their data sets are streamed from there on.
 class ResidentData {
  public:
   struct Addresses {
@@ -37,6 +37,8 @@ class ResidentData {
 
   /// Gives the copies back whose data sets are gone.
   void ReleaseUnused();
+  /// What copies and orders take of the device's memory.
+  size_t bytes() const;
   /// Gives all copies back, of which no run may be in need. False where there were none.
   bool MakeRoom();
 

@@ -5,6 +5,7 @@ namespace slim {
 HostFeed& StreamedData::Feed(size_t bytes) {
   if (feed_ != nullptr && feed_bytes_ >= bytes) return *feed_;
   feed_.reset();
+  feed_bytes_ = 0;
   feed_reservation_ = HostReservation();
   // The host writes one batch while another leaves.
   feed_reservation_ = HostReservation(2 * bytes, "two batches on their way to the device");

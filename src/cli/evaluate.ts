@@ -15,7 +15,7 @@ import {
   textProbabilities,
 } from './saved-model.js';
 import { addDataOptions, type DataOptions, sourceFor } from './text-data.js';
-import { naturalNumber, otherPrecisionOption, positiveInteger } from './values.js';
+import { naturalNumber, otherImplementationOption, otherPrecisionOption, positiveInteger } from './values.js';
 
 interface EvaluateOptions extends DataOptions, DeviceOptions {
   part: 'all' | 'validation';
@@ -40,6 +40,7 @@ export function evaluateCommand(): Command {
     .option('--device <name>', 'cpu, cuda, cuda:1 or auto', 'auto')
     .option('--threads <count>', 'of the CPU; by default one a core', positiveInteger)
     .addOption(otherPrecisionOption())
+    .addOption(otherImplementationOption())
     .option('--json', 'one JSON object')
     .action((run: string, _options: EvaluateOptions, command: Command) =>
       withInterruption((signal) => evaluate(run, command, signal)),

@@ -22,7 +22,7 @@ import {
   type TextClassifier,
   textProbabilities,
 } from './saved-model.js';
-import { otherPrecisionOption, positiveInteger } from './values.js';
+import { otherImplementationOption, otherPrecisionOption, positiveInteger } from './values.js';
 
 interface PredictOptions extends DeviceOptions {
   file?: string;
@@ -44,6 +44,7 @@ export function predictCommand(): Command {
     .option('--device <name>', 'cpu, cuda, cuda:1 or auto', 'auto')
     .option('--threads <count>', 'of the CPU; by default one a core', positiveInteger)
     .addOption(otherPrecisionOption())
+    .addOption(otherImplementationOption())
     .option('--json', 'one JSON object a line, with the probabilities of all classes')
     .action((run: string, texts: string[], options: PredictOptions) =>
       withInterruption((signal) => predict(run, texts, options, signal)),

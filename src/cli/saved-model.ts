@@ -6,6 +6,7 @@ import { FileAccessError, InvalidDataError, InvalidFileError } from '../errors.j
 import type { ImageRecipe, Recipe, TextRecipe } from '../experiments/recipe.js';
 import { recipeNamed } from '../experiments/recipes.js';
 import type { PixelStatistics } from '../images/index.js';
+import type { LstmImplementation } from '../layers/lstm.js';
 import { loadModel } from '../model/checkpoint/load.js';
 import type { Model } from '../model/sequential.js';
 import type { TextPipeline } from '../model/text-pipeline.js';
@@ -17,8 +18,9 @@ import { modelIn, type RunRecord, readPixelStatistics, readRunRecord } from './r
 export interface DeviceOptions {
   device: string;
   threads?: number;
-  /** Default: the one the model was saved with. */
+  /** Default of both: what the model was saved with. */
   precision?: Precision;
+  implementation?: LstmImplementation;
 }
 
 // Samples that go to the engine together.
@@ -51,7 +53,7 @@ export interface ImageClassifier {
  */
 export async function loadClassifier(
   folder: string,
-  { device, threads, precision }: DeviceOptions,
+  { device, threads, precision, implementation }: DeviceOptions,
 ): Promise<TextClassifier | ImageClassifier> {
   if (!existsSync(folder)) throw new FileAccessError(`Cannot read ${folder}: there is no such folder`);
   const isModel = existsSync(join(folder, 'model.json'));
@@ -63,6 +65,7 @@ export async function loadClassifier(
     device,
     ...(threads === undefined ? {} : { threads }),
     ...(precision === undefined ? {} : { precision }),
+    ...(implementation === undefined ? {} : { implementation }),
   });
   if (record !== null && recipe?.input === 'images' && pixels !== null) {
     return { input: 'images', model, recipe, pixels, classNames: record.classNames };

@@ -1,6 +1,7 @@
 /** How the values of command-line options are read: each reader refuses what it cannot take, with what it wanted. */
 
 import { InvalidArgumentError, Option } from 'commander';
+import { implementations } from '../layers/lstm.js';
 import { precisions } from '../precision.js';
 
 /** An integer of at least 1. */
@@ -45,6 +46,13 @@ export function finiteNumber(text: string): number {
 /** `--precision` of a new model. */
 export function precisionOption(): Option {
   return new Option('--precision <name>', 'of products on a GPU').choices(precisions).default('float32');
+}
+
+/** `--implementation` in place of a saved model's. */
+export function otherImplementationOption(): Option {
+  return new Option('--implementation <name>', 'of recurrent layers; by default as it was saved').choices(
+    implementations,
+  );
 }
 
 /** `--precision` in place of a saved model's. */

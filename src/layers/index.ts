@@ -3,7 +3,7 @@
 import { choice } from '../arguments.js';
 import { InvalidArgumentError } from '../errors.js';
 import { type ActivationOptions, activation } from './activation.js';
-import { type BidirectionalOptions, bidirectional } from './bidirectional.js';
+import { Bidirectional, type BidirectionalOptions, bidirectional } from './bidirectional.js';
 import { type Conv1dOptions, conv1d } from './conv1d.js';
 import { type DenseOptions, dense } from './dense.js';
 import { type DropoutOptions, dropout } from './dropout.js';
@@ -11,7 +11,7 @@ import { type EmbeddingOptions, embedding } from './embedding.js';
 import { type FlattenOptions, flatten } from './flatten.js';
 import { type GlobalMaxPooling1dOptions, globalMaxPooling1d } from './global-max-pooling1d.js';
 import type { Layer, LayerKind } from './layer.js';
-import { type LstmOptions, lstm } from './lstm.js';
+import { Lstm, type LstmImplementation, type LstmOptions, lstm } from './lstm.js';
 import { type MaxPooling1dOptions, maxPooling1d } from './max-pooling1d.js';
 import { spatialDropout1d } from './spatial-dropout1d.js';
 
@@ -31,6 +31,13 @@ export const layers = Object.freeze({
   activation,
   flatten,
 } satisfies Record<LayerKind, unknown>);
+
+/** The layer, its recurrence, where it is one, computed by that implementation. */
+export function withImplementation(layer: Layer, name: string, implementation: LstmImplementation): Layer {
+  if (layer instanceof Lstm) return layerFromConfig(layer.kind, { ...layer.config, implementation }, name);
+  if (!(layer instanceof Bidirectional)) return layer;
+  return layerFromConfig(layer.kind, { ...layer.config, layer: { ...layer.config.layer, implementation } }, name);
+}
 
 const layerKinds = Object.freeze(Object.keys(layers) as LayerKind[]);
 

@@ -45,6 +45,8 @@ export type RecurrentActivation = 'sigmoid' | 'hardSigmoid';
  */
 export type LstmImplementation = 'auto' | 'slim' | 'cudnn';
 
+export const implementations: readonly LstmImplementation[] = ['auto', 'slim', 'cudnn'];
+
 export interface LstmOptions {
   /** Width n of the state. */
   readonly units: number;
@@ -88,7 +90,8 @@ export interface LstmOptions {
   /**
    * Default `'auto'`. `'cudnn'` wants a CUDA device with cuDNN, the variant `'LSTM'` (with or without all of its biases)
    * with its usual activations, no dropout within the layer, and input without a mask; a model of anything else is
-   * refused when it is made. It does not promise the same bits each time.
+   * refused when it is made. It does not promise the same bits each time. A saved model's may be replaced when it is
+   * loaded, so one that was trained by cuDNN runs anywhere.
    */
   readonly implementation?: LstmImplementation;
   /** Default true. */
@@ -182,7 +185,7 @@ export class Lstm extends Layer<LstmConfig> {
       biasInitializer: checkedInitializer(biasInitializer, 'biasInitializer'),
       returnSequences: boolean(returnSequences, 'returnSequences'),
       goBackwards: boolean(goBackwards, 'goBackwards'),
-      implementation: choice(implementation, 'implementation', ['auto', 'slim', 'cudnn']),
+      implementation: choice(implementation, 'implementation', implementations),
       trainable: boolean(trainable, 'trainable'),
     });
     this.variant = this.config.useBias ? variant : withoutBias(variant);

@@ -210,8 +210,11 @@ export class Model {
     return text;
   }
 
-  /** Bytes of the engine's memory by use. */
-  memory(): { parameters: number; gradients: number; optimizer: number; activations: number } {
+  /**
+   * Bytes of the device's memory by use. `data` are the orders of rows, and of a GPU while a job runs the copy of its data,
+   * or the batch on its way there; the CPU reads data where it lies.
+   */
+  memory(): { parameters: number; gradients: number; optimizer: number; activations: number; data: number } {
     this.#core.gate.checkAlive('memory');
     return this.#core.native.memory();
   }

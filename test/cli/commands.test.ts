@@ -94,6 +94,14 @@ describe('slim-lstm train, evaluate and predict', () => {
     expect(other.out.split(' ')[0]).toBe(asSaved.out.split(' ')[0]);
   });
 
+  it('evaluate and predict take another implementation in place of the saved one', async () => {
+    const asSaved = await run(['predict', out, 'waves and wind']);
+    const other = await run(['predict', out, '--implementation', 'slim', 'waves and wind']);
+    expect(other).toEqual(asSaved);
+    const evaluated = await run(['evaluate', out, '--data', data, '--device', 'cpu', '--implementation', 'cudnn']);
+    expect(evaluated.err).toContain("The implementation 'cudnn' needs a CUDA device");
+  });
+
   it('finds the validation part again: evaluate gives the accuracy that train gave', async () => {
     const evaluated = await run(['evaluate', out, '--data', data, '--part', 'validation', '--json']);
     expect(evaluated.err).toBe('');

@@ -176,6 +176,19 @@ TEST("a card from before tf32 and bfloat16 computes in float32, and says so") {
   EXPECT(product(Precision::kBfloat16) == exact);
 }
 
+TEST("some of a card's memory is kept back for what CUDA loads later, of a small card less") {
+  const auto kept_back = [](size_t memory) {
+    emulated::Card card;
+    card.memory = memory;
+    emulated::Restart(card, 0);
+    Bench bench(cuda::MakeCudaBackend(0, Precision::kFloat32));
+    return memory - emulated::Counted().allocated - bench->FreeBytes();
+  };
+  EXPECT_EQ(kept_back(size_t{64} << 20), size_t{4} << 20);
+  EXPECT_EQ(kept_back(size_t{24} << 30), size_t{256} << 20);
+  emulated::Restart();
+}
+
 TEST("a card with little memory gets by with a small workspace") {
   emulated::Card card;
   card.memory = 3 << 20;

@@ -101,12 +101,17 @@ TEST("a device that is lost in training is an error that says what to do, and al
 
 TEST("a device that is lost while data is streamed to it is the same error") {
   emulated::Restart();
+  size_t taken = 0;
   {
     auto model = OnCuda();
     Train(*model, Epoch(Data(*model)), NoListener());
+    taken = emulated::Counted().allocated;
+  }
+  {
     // Enough for a batch, but not for all.
+    const MemoryLimit limit(taken + 9000);
+    auto model = OnCuda();
     const auto large = RandomData(model->program(), kSparse, 1000, 4);
-    const MemoryLimit limit(emulated::Counted().allocated + 9000);
     EXPECT(Train(*model, Epoch(large), NoListener()).streamed);
     emulated::LoseDevice(40);
     const Caught lost = ErrorOf([&] {

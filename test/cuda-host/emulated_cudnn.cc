@@ -16,6 +16,7 @@ namespace slim::test {
 namespace {
 
 bool is_there = true;
+int64_t greedy_batch = 0;
 
 // All sizes of a batch, as the CPU asks for them.
 class CpuLstm final : public cuda::CudnnLstm {
@@ -26,6 +27,8 @@ class CpuLstm final : public cuda::CudnnLstm {
   size_t ScratchBytes(const RecurrenceShape& shape, int64_t batch, bool training) override {
     return cpu_->RecurrenceScratchBytes(ByTurns(shape), batch, false, training);
   }
+
+  bool Fits(const RecurrenceShape&, int64_t batch, bool) override { return batch != greedy_batch; }
 
   void Forward(const RecurrenceShape& shape, int64_t batch, const float* x, const RecurrenceWeights& weights,
                const StateOutput& output, void* cache, void* scratch, CUstream_st* stream) override {
@@ -66,6 +69,9 @@ class CpuLstm final : public cuda::CudnnLstm {
 
 WithoutCudnn::WithoutCudnn() { is_there = false; }
 WithoutCudnn::~WithoutCudnn() { is_there = true; }
+
+GreedyCudnn::GreedyCudnn(int64_t batch) { greedy_batch = batch; }
+GreedyCudnn::~GreedyCudnn() { greedy_batch = 0; }
 
 }  // namespace slim::test
 

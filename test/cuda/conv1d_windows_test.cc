@@ -1,5 +1,6 @@
 #include "cuda/conv1d_windows.h"
 
+#include "cuda/conv1d.h"
 #include "cuda/cublaslt.h"
 #include "cuda/device_session.h"
 #include "cuda/memory_operations.h"
@@ -22,11 +23,11 @@ void RunOnWrittenWindows(Bench& bench, const cuda::CudaContext& context, const C
                          const SequenceInput& input, const Conv1dWeights& weights, float* y, const float* dy,
                          float* dkernel, float* dx) {
   // As of a batch that is not the largest one.
-  void* inference = bench.Scratch(cuda::WrittenWindowsBytes(context, shape, batch + 1, false));
-  void* training = bench.Scratch(cuda::WrittenWindowsBytes(context, shape, batch + 1, true));
-  cuda::MultiplyWrittenWindows(context, shape, batch, input, weights, y, inference);
-  cuda::WrittenKernelGradient(context, shape, batch, input, dy, dkernel, training);
-  if (dx != nullptr) cuda::WrittenInputGradient(context, shape, batch, weights.kernel, dy, dx, training);
+  void* windows = bench.Scratch(cuda::WrittenWindowsBytes(context, shape, batch + 1));
+  void* of_gradient = bench.Scratch(cuda::WrittenGradientWindowsBytes(context, shape, batch + 1));
+  cuda::MultiplyWrittenWindows(context, shape, batch, input, weights, y, windows);
+  cuda::WrittenKernelGradient(context, shape, batch, input, dy, dkernel, windows);
+  if (dx != nullptr) cuda::WrittenInputGradient(context, shape, batch, weights.kernel, dy, dx, of_gradient);
   cuda::Synchronize(context);
 }
 
@@ -106,6 +107,20 @@ TEST("windows are written out for cuBLASLt, in float32, where the product has co
   EXPECT(!cuda::WritesWindows(context, 64));
   context.precision = Precision::kTf32;
   EXPECT(!cuda::WritesWindows(context, 128));
+}
+
+TEST("memory is planned for those windows alone that are written") {
+  NoProducts products;
+  cuda::CudaContext context;
+  context.cublaslt = &products;
+  context.device.l2_bytes = size_t{1} << 20;
+  const Conv1dShape wide{20, 4, 128, 5, 1, 1, 0, 16, Activation::kRelu},
+      narrow{20, 128, 4, 5, 1, 1, 0, 16, Activation::kRelu};
+  for (const bool training : {false, true}) {
+    EXPECT_EQ(cuda::Conv1dScratchBytes(context, wide, 6, false, training), cuda::WrittenWindowsBytes(context, wide, 6));
+    EXPECT_EQ(cuda::Conv1dScratchBytes(context, narrow, 6, false, training),
+              training ? cuda::WrittenGradientWindowsBytes(context, narrow, 6) : size_t{0});
+  }
 }
 
 }  // namespace

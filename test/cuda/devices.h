@@ -64,7 +64,7 @@ class Bench {
   std::vector<void*> memory_;
 };
 
-// What this process may take of the GPU while it lives.
+// What this process may take of a GPU that is opened while it lives.
 class MemoryLimit {
  public:
   explicit MemoryLimit(const std::string& bytes) { setenv(kVariable, bytes.c_str(), 1); }

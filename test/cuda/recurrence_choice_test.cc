@@ -1,5 +1,6 @@
 // Which kernel serves the recurrence, and what happens where one does not.
 
+#include "caught.h"
 #include "errors.h"
 #include "recurrence_on_cuda.h"
 #include "test.h"
@@ -77,6 +78,22 @@ TEST("a grid that does not find room falls back to a graph") {
     const KernelNamed forced("grid:4");
     ExpectRight(bench, MakeProblem(Family()[0].cell, 3, 3, 2, 16), "a grid without room");
   }
+}
+
+TEST("a grid that fails otherwise is an error, and no other kernel hides it") {
+  emulated::Restart({}, 4);
+  Bench bench(cuda::MakeCudaBackend(0, Precision::kFloat32));
+  const KernelNamed forced("grid:4");
+  const Problem problem = MakeProblem(Family()[0].cell, 3, 3, 2, 16);
+  const ProblemData data = MakeData(problem);
+  emulated::RefuseGrids(cudaErrorLaunchOutOfResources);
+  const Caught refused = ErrorOf([&] { SolveOnDevice(bench, problem, data); });
+  EXPECT(refused.code == ErrorCode::kDevice);
+  EXPECT_TELLS(refused.text, "ERR_DEVICE: Could not launch ");
+  emulated::RefuseGrids(cudaErrorCooperativeLaunchTooLarge);
+  ExpectRight(bench, problem, "a grid too large");
+  emulated::RefuseGrids(cudaSuccess);
+  ExpectRight(bench, problem, "a grid with room");
 }
 
 TEST("layers whose units share out their depth widely equal the plain path") {

@@ -148,6 +148,22 @@ TEST("a layer that cuDNN does not have is refused with the reason") {
   expect(shape, false, "cuDNN's sizes are 32 bits wide");
 }
 
+TEST("a batch whose elements cuDNN cannot count is refused before any pass") {
+  if (!HasCudnn()) return;
+  Bench bench(OpenCudaDevice(0));
+  const RecurrenceShape shape = Shape();
+  bench->CheckRecurrence(shape, false);
+  const int64_t most = ((int64_t{1} << 31) - 1) / (shape.steps * shape.units);
+  const std::string refusal = "ERR_INVALID_ARGUMENT: Expected a batch of at most " + std::to_string(most) +
+                              " sequences of 5 steps for the implementation 'cudnn', whose sizes are 32 bits wide, but "
+                              "received " +
+                              std::to_string(most + 1) + "; choose a smaller batch, or the implementation 'auto'";
+  EXPECT_EQ(ErrorOf([&] { bench->RecurrenceCacheBytes(shape, most + 1, false); }).text, refusal);
+  for (const bool training : {false, true}) {
+    EXPECT_EQ(ErrorOf([&] { bench->RecurrenceScratchBytes(shape, most + 1, false, training); }).text, refusal);
+  }
+}
+
 TEST("other implementations serve every layer") {
   Bench bench(OpenCudaDevice(0));
   for (const Implementation implementation : {Implementation::kAuto, Implementation::kSlim}) {
@@ -169,6 +185,15 @@ TEST("without cuDNN a layer that asks for it is refused, and others are not") {
   RecurrenceShape shape = Shape();
   shape.implementation = Implementation::kAuto;
   EXPECT_EQ(Refusal(bench, shape), "");
+}
+
+TEST("a last batch for which cuDNN needs more memory than for the others is computed by the device's own kernels") {
+  const FloatArray expected = Trained(Network(Implementation::kAuto), MakeCpuBackend(1));
+  const GreedyCudnn greedy(6);
+  for (int run = 0; run < CudaRuns(); ++run) {
+    const FloatArray weights = Trained(Network(Implementation::kCudnn), OpenCudaDevice(run));
+    EXPECT_NEAR(RelativeError(weights, expected), 0, 1e-4);
+  }
 }
 
 #endif

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "caught.h"
+#include "cuda/device_session.h"
 #include "devices.h"
 #include "program/jobs.h"
 #include "small_models.h"
@@ -16,14 +17,15 @@ constexpr size_t kAmple = size_t{1} << 27;
 // --- the limit -------------------------------------------------------------------------------------------------------
 
 TEST("memory beyond what the process may take is an error with sizes, and models share what there is") {
-  Bench bench(OpenCudaDevice(0));
   size_t taken = 0;
   {
     const MemoryLimit ample(kAmple);
+    Bench bench(OpenCudaDevice(0));
     taken = kAmple - bench->FreeBytes();
     EXPECT(taken > 0);
   }
   const MemoryLimit limit(taken + 5000);
+  Bench bench(OpenCudaDevice(0));
   EXPECT_EQ(bench->FreeBytes(), size_t{5000});
   void* memory = bench->Allocate(4000);
   EXPECT_EQ(bench->FreeBytes(), size_t{1000});
@@ -35,16 +37,25 @@ TEST("memory beyond what the process may take is an error with sizes, and models
 }
 
 TEST("a limit that is no number of bytes is refused") {
-  Bench bench(OpenCudaDevice(0));
+  OpenCudaDevice(0);
   for (const char* value : {"0", "-1", "12 GB", "8G", "lots", "99999999999999999999999"}) {
     const MemoryLimit limit{std::string(value)};
     EXPECT_TELLS(
-        ErrorOf([&] { bench->Allocate(4); }).text,
+        ErrorOf([] { cuda::DeviceSession session(0, Precision::kFloat32); }).text,
         "ERR_INVALID_ARGUMENT: Expected a positive integer, a number of bytes, for SLIM_LSTM_DEVICE_MEMORY but "
         "received " +
             std::string(value));
   }
   const MemoryLimit none("");
+  Bench bench(OpenCudaDevice(0));
+  bench->Free(bench->Allocate(4));
+}
+
+TEST("an open device keeps to the limit that it was opened with") {
+  Bench bench(OpenCudaDevice(0));
+  const size_t before = bench->FreeBytes();
+  const MemoryLimit later(size_t{1});
+  EXPECT_EQ(bench->FreeBytes(), before);
   bench->Free(bench->Allocate(4));
 }
 
@@ -108,7 +119,8 @@ ModelSpec Network() {
 struct Results {
   bool streamed;
   std::vector<FloatArray> values;
-  size_t taken;  // of the device's memory, in the end
+  size_t taken;       // of the device's memory, in the end
+  size_t data_taken;  // of that, as the model tells it
 };
 
 FloatArray Copied(const HostArray<float>& values) { return {values.data(), values.data() + values.size()}; }
@@ -134,17 +146,20 @@ Results Trained(int run, size_t memory) {
                     Copied(prediction.outputs),
                     Copied(gradients.parameters)};
   results.taken = memory - model.backend().FreeBytes();
+  results.data_taken = model.Memory().data;
   return results;
 }
 
 TEST("a data set that does not fit is streamed, to the bits of one that does") {
   const Results resident = Trained(0, kAmple);
   EXPECT(!resident.streamed);
+  EXPECT(resident.data_taken >= kDataBytes);
   for (int run = 0; run < CudaRuns(); ++run) {
     const Results streamed = Trained(run, resident.taken - kDataBytes / 2);
     EXPECT(streamed.streamed);
     EXPECT(streamed.values == resident.values);
     EXPECT(streamed.taken < resident.taken - kDataBytes / 2);
+    EXPECT(streamed.data_taken > 0 && streamed.data_taken + kDataBytes / 2 < resident.data_taken);
   }
 }
 

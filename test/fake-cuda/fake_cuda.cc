@@ -9,6 +9,7 @@
 #include "cpu/cpu_backend.h"
 #include "cuda/diagnosis.h"
 #include "cuda/library.h"
+#include "cuda/precisions.h"
 #include "deferred_backend.h"
 
 #define SLIM_EXPORT extern "C" __attribute__((visibility("default")))
@@ -61,6 +62,7 @@ DeviceReport Gpu(int index, const char* name, int major, int minor) {
   device.minor = minor;
   device.multiprocessors = 132;
   device.memory = 140 * kGiB;
+  device.precisions = slim::cuda::PrecisionsOf(10 * major + minor);
   device.reason = slim::cuda::WhyNotThisDevice(device, kArchitectures);
   return device;
 }

@@ -15,6 +15,8 @@ constexpr int kGates = 4;  // i, f, c~, o: products of x are numbered 0 to 3, th
 // What it has persistent kernels for; the first it tells when it is asked for them, the second when it is to run them.
 constexpr int32_t kMostPersistentUnits = 32;
 constexpr int64_t kLeastPersistentSteps = 2;
+// Sequences that stand for those at which a GPU fails.
+constexpr int64_t kStepsOfFailure = 7;
 
 struct Rnn {
   int64_t inputs = 0;
@@ -132,7 +134,8 @@ cudnnStatus_t cudnnGetRNNWeightSpaceSize(cudnnHandle_t, cudnnRNNDescriptor_t rnn
 cudnnStatus_t cudnnGetRNNTempSpaceSizes(cudnnHandle_t, cudnnRNNDescriptor_t rnn, cudnnForwardMode_t mode,
                                         cudnnRNNDataDescriptor_t rows, size_t* work, size_t* reserve) {
   const size_t kept = static_cast<size_t>(Of(rows).batch * Of(rows).steps * kKept * Of(rnn).units) * sizeof(float);
-  *work = kept;  // inference keeps the same in the workspace
+  // Inference keeps the same in the workspace. One sequence alone stands for a small batch that takes more than others.
+  *work = Of(rows).batch == 1 ? 10 * kept : kept;
   *reserve = mode == CUDNN_FWD_MODE_TRAINING ? kept : 0;
   return CUDNN_STATUS_SUCCESS;
 }
@@ -157,6 +160,7 @@ cudnnStatus_t cudnnRNNForward(cudnnHandle_t, cudnnRNNDescriptor_t handle, cudnnF
   const Rows& rows = Of(x_rows);
   if (h_first != nullptr || c_first != nullptr || rows.width != rnn.inputs) return CUDNN_STATUS_BAD_PARAM;
   if (rnn.persistent && rows.steps < kLeastPersistentSteps) return CUDNN_STATUS_NOT_SUPPORTED_LAYOUT;
+  if (rows.steps == kStepsOfFailure) return CUDNN_STATUS_EXECUTION_FAILED;
   const auto* weights = static_cast<const float*>(space);
   void* kept = mode == CUDNN_FWD_MODE_TRAINING ? reserve : work;
   const int64_t n = rnn.units;

@@ -29,7 +29,7 @@ test("a model that asks for 'cudnn' is refused by the CPU when it is made, with 
   expect(refused).toThrow(DeviceError);
   expect(refused).toThrow(
     "The implementation 'cudnn' needs a CUDA device but the device is the CPU; use device 'cuda', or the implementation " +
-      "'auto', which every device has (layer last)",
+      "'auto', which every device has and a saved model may be loaded with (layer last)",
   );
   expect(() => modelOf(network('cudnn'))).toThrow(/\(layer bidirectional\)$/);
 });
@@ -57,4 +57,24 @@ test('the implementation is saved; a model from before there was one has the def
 
   writeFileSync(file, text.replaceAll('"implementation": "slim"', '"implementation": "cudnn"'));
   await expect(loadModel(path, { device: 'cpu' })).rejects.toBeInstanceOf(DeviceError);
+});
+
+test("a model that was saved with 'cudnn' runs on the CPU once another implementation takes its place", async () => {
+  const path = join(root, 'elsewhere');
+  using model = modelOf([...network('auto'), layers.dense({ units: 2, name: 'end' })]);
+  await model.save(path);
+  const file = join(path, 'model.json');
+  writeFileSync(file, readFileSync(file, 'utf8').replaceAll('"implementation": "auto"', '"implementation": "cudnn"'));
+  await expect(loadModel(path, { device: 'cpu' })).rejects.toThrow(/a saved model may be loaded with/);
+
+  using loaded = await loadModel(path, { device: 'cpu', implementation: 'slim' });
+  expect((await loaded.predict(x)).data).toEqual((await model.predict(x)).data);
+  expect(loaded.layers.map(({ name }) => name)).toEqual(['bidirectional', 'last', 'end']);
+  expect(loaded.layers[1]?.config).toMatchObject({ implementation: 'slim', units: 3 });
+  // It is the model's own from then on.
+  await loaded.save(path);
+  using again = await loadModel(path, { device: 'cpu' });
+  expect(again.layers[0]?.config).toMatchObject({ layer: { implementation: 'slim', returnSequences: true } });
+  const wrong = 'cuddn' as LstmImplementation;
+  await expect(loadModel(path, { implementation: wrong })).rejects.toThrow(/implementation.*did you mean/);
 });

@@ -9,6 +9,8 @@
 #include <filesystem>
 
 #include "arrays.h"
+#include "caught.h"
+#include "cuda_runtime_on_host.h"
 #include "test.h"
 
 namespace slim::test {
@@ -139,6 +141,28 @@ TEST("a product that cuBLASLt has no algorithm for is left to others, and stays 
     EXPECT_EQ(products->Multiply(shape, {a.data(), b.data(), c.data(), nullptr}, nullptr, nullptr), false);
   }
   EXPECT_EQ(c == FloatArray(26, 5.0f), true);
+}
+
+TEST("a failure of cuBLASLt is told with the product; where the device is lost, it is told as that") {
+  const auto products = Open();
+  REQUIRE(products != nullptr);
+  const auto failure = [&](int64_t columns) {
+    const ProductShape shape{2, columns, 3, false, false, 3, columns, columns, ProductEpilogue::kNone, false};
+    const FloatArray a(6, 1.0f), b(static_cast<size_t>(3 * columns), 1.0f);
+    FloatArray c(static_cast<size_t>(2 * columns));
+    return ErrorOf([&] { products->Multiply(shape, {a.data(), b.data(), c.data(), nullptr}, nullptr, nullptr); });
+  };
+  constexpr int64_t kFails = 17, kLacksMemory = 19;
+  const std::string words = "ERR_DEVICE: cuBLASLt failed in cublasLtMatmul for [2, 3] x [3, 17]: another failure";
+  EXPECT(failure(kFails).code == ErrorCode::kDevice);
+  EXPECT_EQ(failure(kFails).text, words);
+  EXPECT(failure(kLacksMemory).code == ErrorCode::kOutOfMemory);
+  const LostDevice lost(cudaErrorIllegalAddress);
+  for (const int64_t columns : {kFails, kLacksMemory}) {
+    EXPECT(failure(columns).code == ErrorCode::kDeviceLost);
+    EXPECT_TELLS(failure(columns).text,
+                 "; the CUDA device: a failure (its name); this process can no longer use the device");
+  }
 }
 
 }  // namespace

@@ -6,40 +6,21 @@
 
 #include "cuda/cudnn.h"
 
-#include <cuda_runtime_api.h>
-
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 
 #include "arrays.h"
+#include "caught.h"
 #include "cpu/cpu_backend.h"
 #include "cuda/cudnn_weights.h"
+#include "cuda_runtime_on_host.h"
 #include "errors.h"
 #include "small_models.h"
 #include "test.h"
 
-// The host's stand-ins for what the file under test calls of CUDA's runtime.
-extern "C" {
-cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind, cudaStream_t) {
-  std::memcpy(to, from, bytes);
-  return cudaSuccess;
-}
-cudaError_t cudaMemcpy2DAsync(void* to, size_t to_pitch, const void* from, size_t from_pitch, size_t width,
-                              size_t height, cudaMemcpyKind, cudaStream_t) {
-  for (size_t row = 0; row < height; ++row) {
-    std::memcpy(static_cast<char*>(to) + row * to_pitch, static_cast<const char*>(from) + row * from_pitch, width);
-  }
-  return cudaSuccess;
-}
-cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t) {
-  std::memset(to, value, bytes);
-  return cudaSuccess;
-}
-const char* cudaGetErrorString(cudaError_t) { return "a failure"; }
-}
-
+// The host's stand-in for the kernel that the file under test calls.
 namespace slim::cuda {
 
 void CopyTransposed(const float* source, int64_t source_stride, int64_t rows, int64_t columns, float* destination,
@@ -214,23 +195,46 @@ TEST("gradients of frozen weights are left out") {
   }
 }
 
-TEST("a smaller batch than the largest needs no memory of its own; one that would is refused") {
+TEST("a smaller batch than the largest does with the memory of that one") {
   const auto cudnn = Open();
   REQUIRE(cudnn != nullptr);
   const Problem problem(true, true);
   const Results expected = ByCpu(problem);
   Results results(problem);
   Scratch scratch(cudnn->ScratchBytes(problem.shape, kBatch, false));
-  const auto run = [&](int64_t batch) {
-    cudnn->Forward(problem.shape, batch, problem.x.data(), problem.Weights(), {results.h.data(), problem.stride},
-                   nullptr, scratch.get(), nullptr);
-  };
-  run(kBatch - 1);
+  EXPECT(cudnn->Fits(problem.shape, kBatch - 1, false));
+  cudnn->Forward(problem.shape, kBatch - 1, problem.x.data(), problem.Weights(), {results.h.data(), problem.stride},
+                 nullptr, scratch.get(), nullptr);
   const auto smaller = static_cast<ptrdiff_t>((kBatch - 1) * kSteps * problem.stride);
   EXPECT_NEAR(RelativeError(FloatArray(results.h.begin(), results.h.begin() + smaller),
                             std::vector<double>(expected.h.begin(), expected.h.begin() + smaller)),
               0, 1e-5);
-  EXPECT_THROWS(run(kBatch + 1), Error);
+}
+
+TEST("a smaller batch that needs more memory than one that was asked for does not fit") {
+  const auto cudnn = Open();
+  REQUIRE(cudnn != nullptr);
+  constexpr int64_t kGreedy = 1;  // to fake_cudnn.cc
+  const RecurrenceShape shape = Shape(true, true);
+  for (const bool training : {false, true}) {
+    cudnn->ScratchBytes(shape, kBatch, training);
+    EXPECT(!cudnn->Fits(shape, kGreedy, training));
+    EXPECT(cudnn->Fits(shape, kBatch - 1, training) && cudnn->Fits(shape, kBatch, training));
+  }
+  // Larger ones, too, may be asked for on behalf of other runs.
+  cudnn->ScratchBytes(shape, 100 * kBatch, false);
+  EXPECT(!cudnn->Fits(shape, kGreedy, false));
+  RecurrenceShape other = shape;
+  other.steps = kSteps - 1;
+  cudnn->ScratchBytes(other, kGreedy, false);
+  EXPECT(cudnn->Fits(other, kGreedy, false));
+}
+
+TEST("a batch is so large at the most that its inputs and states are counted in 32 bits") {
+  RecurrenceShape shape = Shape(true, true);
+  EXPECT_EQ(cuda::LargestCudnnBatch(shape), ((int64_t{1} << 31) - 1) / (kSteps * kUnits));
+  shape.inputs = 100;
+  EXPECT_EQ(cuda::LargestCudnnBatch(shape), ((int64_t{1} << 31) - 1) / (kSteps * 100));
 }
 
 TEST("inference keeps nothing and gives the states of training") {
@@ -242,6 +246,21 @@ TEST("inference keeps nothing and gives the states of training") {
   cudnn->Forward(problem.shape, kBatch, problem.x.data(), problem.Weights(), {results.h.data(), problem.stride},
                  nullptr, scratch.get(), nullptr);
   EXPECT_NEAR(RelativeError(results.h, ByCpu(problem).h), 0, 1e-5);
+}
+
+TEST("a failure of cuDNN is told with its cause; where the device is lost, it is told as that") {
+  const auto cudnn = Open();
+  REQUIRE(cudnn != nullptr);
+  Problem problem(false, true);
+  problem.shape.steps = 7;
+  const auto failure = [&] { return ErrorOf([&] { ByCudnn(*cudnn, problem); }); };
+  const std::string words = "ERR_DEVICE: cuDNN failed in cudnnRNNForward: a failure (a cause)";
+  EXPECT(failure().code == ErrorCode::kDevice);
+  EXPECT_EQ(failure().text, words);
+  const LostDevice lost(cudaErrorLaunchFailure);
+  EXPECT(failure().code == ErrorCode::kDeviceLost);
+  EXPECT_TELLS(failure().text,
+               words + "; the CUDA device: a failure (its name); this process can no longer use the device");
 }
 
 TEST("cuDNN reports its version and its file") {

@@ -11,7 +11,7 @@ namespace {
 
 constexpr char kNeedsCuda[] =
     "ERR_DEVICE: The implementation 'cudnn' needs a CUDA device but the device is the CPU; use device 'cuda', or the "
-    "implementation 'auto', which every device has";
+    "implementation 'auto', which every device has and a saved model may be loaded with";
 
 LstmSpec Asking(Implementation implementation, bool return_sequences = false) {
   LstmSpec spec = LstmOf(4, StandardCell(), return_sequences);

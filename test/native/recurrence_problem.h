@@ -91,6 +91,7 @@ inline std::vector<NamedCell> AllCells() {
 struct Problem {
   RecurrenceShape shape;
   int64_t batch = 1;
+  int64_t largest_batch = 1;  // for which there is memory, where it is larger
   bool masked = false;
   bool embedded = false;
   bool accumulate = false;
@@ -254,9 +255,10 @@ inline Solution SolveOnCpu(const Problem& problem, const ProblemData& data, Thre
   const RecurrenceShape& shape = problem.shape;
   const size_t units = static_cast<size_t>(shape.units);
   const size_t rows = static_cast<size_t>(OutputRows(problem));
-  AlignedBuffer cache = Poisoned(RecurrenceCacheBytes(shape, problem.batch, problem.embedded));
+  const int64_t largest = std::max(problem.batch, problem.largest_batch);
+  AlignedBuffer cache = Poisoned(RecurrenceCacheBytes(shape, largest, problem.embedded));
   AlignedBuffer scratch =
-      Poisoned(RecurrenceScratchBytes(shape, problem.batch, problem.embedded, problem.training, pool.threads()));
+      Poisoned(RecurrenceScratchBytes(shape, largest, problem.embedded, problem.training, pool.threads()));
   SequenceInput input;
   if (problem.embedded) {
     input.tokens = data.tokens.data();

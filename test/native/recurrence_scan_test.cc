@@ -112,6 +112,16 @@ TEST("a smaller batch fits into a scan's memory for a larger one") {
       EXPECT(RecurrenceScratchBytes(shape, batch, false, true, 3) <= bytes);
     }
   }
+  for (const bool masked : {false, true}) {
+    for (const int64_t batch : {1, 6, 17, 69}) {
+      Problem problem;
+      problem.shape = shape;
+      problem.batch = batch;
+      problem.largest_batch = 70;
+      problem.masked = masked;
+      Compare(problem, MakeData(problem), "a batch of " + Show(batch));
+    }
+  }
 }
 
 }  // namespace

@@ -4,9 +4,11 @@
 #include <chrono>
 #include <thread>
 
+#include "caught.h"
 #include "cpu/cpu_backend.h"
 #include "deferred_backend.h"
 #include "errors.h"
+#include "program/host_memory.h"
 #include "program/jobs.h"
 #include "small_models.h"
 #include "test.h"
@@ -179,6 +181,36 @@ TEST("a data set that is on the device makes room for the activations of a large
   EXPECT(Train(*model, Epoch(data, 1), NoListener()).streamed);
   Train(*plain, Epoch(data, 1), NoListener());
   EXPECT(ParametersOf(*model) == ParametersOf(*plain));
+}
+
+TEST("a data set on the device gives way to no batch for which the host's memory lacks") {
+  constexpr int64_t kMany = 40000, kLargeBatch = 5000;
+  constexpr size_t kManyBytes = kMany * (kSteps + 1) * 4, kFeedBytes = 2 * kLargeBatch * kSteps * 4;
+  const auto predict = [](Model& model, const std::shared_ptr<const Dataset>& many) {
+    Predict(model, {many, 0, kLargeBatch, kLargeBatch}, NoListener());
+  };
+  size_t memory = 0;
+  {
+    auto [device, model] = MakeDeferred(Network());
+    const auto data = Data(*model), many = RandomData(model->program(), kSparse, kMany, 4);
+    Train(*model, Epoch(data, 0), NoListener());
+    predict(*model, many);
+    memory = device->allocated() - kManyBytes / 2;
+  }
+  auto [device, model] = MakeDeferred(Network(), memory);
+  const auto data = Data(*model), many = RandomData(model->program(), kSparse, kMany, 4);
+  EXPECT(!Train(*model, Epoch(data, 0), NoListener()).streamed);
+  const size_t held = model->Memory().data;
+  EXPECT(held >= kDataBytes);
+  {
+    const HostReservation others(HostMemoryBytes() - kManyBytes - kDataBytes - kFeedBytes / 2, "others");
+    const Caught error = ErrorOf([&, &model = model] { predict(*model, many); });
+    EXPECT(error.code == ErrorCode::kOutOfHostMemory);
+    EXPECT_TELLS(error.text, "ERR_OUT_OF_MEMORY: Memory for two batches on their way to the device cannot be had");
+  }
+  EXPECT_EQ(model->Memory().data, held);
+  EXPECT(!Train(*model, Epoch(data, 1), NoListener()).streamed);
+  predict(*model, many);
 }
 
 TEST("a batch for which there is no memory is an error, and a smaller one is not") {

@@ -366,7 +366,8 @@ TEST("executions share one arena: a larger batch grows it, other kinds of run le
 TEST("memory that cannot be had is refused with its bytes, and the model lives on") {
   const Caught error =
       ErrorOf([] { MakeModel(SpecBuilder::Floats({1 << 21}).Dense(1 << 21, 1 << 21, Activation::kLinear).Build()); });
-  EXPECT(error.code == ErrorCode::kOutOfMemory);
+  EXPECT(error.code == ErrorCode::kOutOfHostMemory);
+  EXPECT_TELLS(error.text, "ERR_OUT_OF_MEMORY: ");
   EXPECT_TELLS(error.text, "17592194433024 bytes");
   auto model =
       MakeModel(SpecBuilder::Floats({1 << 20, 1}).Dense(1, 1 << 20, Activation::kLinear).GlobalMaxPooling1d().Build());

@@ -1,9 +1,11 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
-import { checkedOptions, nonEmptyString } from '../../arguments.js';
+import { checkedOptions, choice, nonEmptyString } from '../../arguments.js';
 import { InvalidFileError, SlimLstmError } from '../../errors.js';
+import { withImplementation } from '../../layers/index.js';
+import { implementations, type LstmImplementation } from '../../layers/lstm.js';
 import { tokenizerFromJSON } from '../../text/tokenizer-json.js';
-import { type Architecture, nativeSpecWithoutDraws, parameterShapes } from '../architecture.js';
+import { type Architecture, arrange, nativeSpecWithoutDraws, parameterShapes } from '../architecture.js';
 import type { ModelCore } from '../model-core.js';
 import { Model, type SequentialOptions } from '../sequential.js';
 import { writeWeights } from '../weights.js';
@@ -14,7 +16,10 @@ import { previousFolder } from './replace-folder.js';
 import { readSafetensors, readSafetensorsHeader } from './safetensors.js';
 import { ITERATIONS, STATE } from './save.js';
 
-export type LoadOptions = Pick<SequentialOptions, 'device' | 'threads' | 'precision'>;
+export interface LoadOptions extends Pick<SequentialOptions, 'device' | 'threads' | 'precision'> {
+  /** Whose LSTM computes every recurrent layer, in place of what was saved. */
+  readonly implementation?: LstmImplementation;
+}
 
 // No model of this package comes near these.
 const LARGEST_MODEL_FILE = 16 * 1024 * 1024;
@@ -22,8 +27,9 @@ const LARGEST_VOCABULARY_FILE = 512 * 1024 * 1024;
 
 /**
  * The model that `save` wrote to the folder: the same predictions, and training goes on as if it had not been
- * interrupted (`fit` with the right `initialEpoch`). Its precision is the one it was saved with, unless another is asked
- * for. Nothing in the files is trusted.
+ * interrupted (`fit` with the right `initialEpoch`). Its precision and the implementation of its recurrent layers are
+ * those it was saved with, unless others are asked for: a model that was trained by cuDNN runs on any device with the
+ * implementation `'auto'`. Nothing in the files is trusted.
  *
  * Where the folder is missing because a `save` was cut short at its last step, the model it was to replace is loaded.
  *
@@ -34,7 +40,7 @@ const LARGEST_VOCABULARY_FILE = 512 * 1024 * 1024;
  */
 export async function loadModel(path: string, options?: LoadOptions): Promise<Model> {
   nonEmptyString(path, 'path');
-  const given = checkedOptions(options, ['device', 'threads', 'precision'], 'loadModel');
+  const given = checkedOptions(options, ['device', 'threads', 'precision', 'implementation'], 'loadModel');
   const folder = await existing(path);
   const modelPath = join(folder, modelFiles.model);
   const text = await readText(modelPath, LARGEST_MODEL_FILE, {
@@ -42,11 +48,13 @@ export async function loadModel(path: string, options?: LoadOptions): Promise<Mo
     encoding: 'ERR_MODEL_FILE_ENCODING',
   });
   const saved = parseModelFile(text, modelPath);
+  const { implementation, precision = saved.precision, ...placement } = given;
+  const architecture =
+    implementation === undefined ? saved.architecture : reimplemented(saved.architecture, implementation);
   const weightsPath = join(folder, modelFiles.weights);
-  await checkWeights(weightsPath, saved.architecture);
-  const spec = nativeSpecWithoutDraws(saved.architecture);
-  const { precision = saved.precision } = given;
-  const model = new Model(saved.architecture, { ...given, precision, seed: saved.seed }, spec);
+  await checkWeights(weightsPath, architecture);
+  const spec = nativeSpecWithoutDraws(architecture);
+  const model = new Model(architecture, { ...placement, precision, seed: saved.seed }, spec);
   try {
     const core = Model.coreOf(model);
     writeWeights(core.native, Object.fromEntries((await readSafetensors(weightsPath)).tensors));
@@ -62,6 +70,14 @@ export async function loadModel(path: string, options?: LoadOptions): Promise<Mo
     model.dispose();
     throw error;
   }
+}
+
+function reimplemented({ layers, inputShape }: Architecture, implementation: LstmImplementation): Architecture {
+  const checked = choice(implementation, 'implementation', implementations);
+  return arrange(
+    layers.map(({ layer, name }) => withImplementation(layer, name, checked)),
+    inputShape,
+  );
 }
 
 async function existing(path: string): Promise<string> {

@@ -38,6 +38,10 @@ void FailAllocations(int64_t count);
 /// a value of cudaError_t, by default cudaErrorLaunchFailure.
 void LoseDevice(int64_t count, int error = 719);
 
+/// From now on launches whose blocks must be resident together are refused with `error`, a value of cudaError_t; 0:
+/// they are not.
+void RefuseGrids(int error);
+
 /// Some of the card's multiprocessors are taken by another process: a grid that must be resident has `count` left.
 /// Occupancy queries do not know of it.
 void TakeMultiprocessors(int count);

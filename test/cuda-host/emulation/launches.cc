@@ -83,6 +83,7 @@ CheckedLaunch Check(State& state, const cudaLaunchConfig_t& configuration, Kerne
         int64_t{per_multiprocessor} * std::max(0, card.multiprocessors - state.taken_multiprocessors);
     if (per_multiprocessor == 0) checked.error = cudaErrorLaunchOutOfResources;
     if (launch.cooperative && Count(grid) > resident) checked.error = cudaErrorCooperativeLaunchTooLarge;
+    if (launch.cooperative && state.refusal != cudaSuccess) checked.error = state.refusal;
     const int64_t in_group = int64_t{per_multiprocessor} * card.multiprocessors_per_cluster_group;
     if (launch.cluster > 1 && launch.cluster > in_group) checked.error = cudaErrorInvalidConfiguration;
   }

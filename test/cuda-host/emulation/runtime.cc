@@ -84,6 +84,7 @@ void Restart(const Card& card, uint64_t seed) {
   state.last_error = state.lost = cudaSuccess;
   state.allocations_to_failure = state.launches_to_loss = 0;
   state.allocations_fail = false;
+  state.refusal = cudaSuccess;
   state.taken_multiprocessors = 0;
   state.counted = {};
   if (!left.empty()) throw Failure("Not given back:" + left);
@@ -104,6 +105,11 @@ void LoseDevice(int64_t count, int error) {
   const Lock lock(TheState().mutex);
   TheState().launches_to_loss = count;
   TheState().loss = static_cast<cudaError_t>(error);
+}
+
+void RefuseGrids(int error) {
+  const Lock lock(TheState().mutex);
+  TheState().refusal = static_cast<cudaError_t>(error);
 }
 
 void TakeMultiprocessors(int count) {

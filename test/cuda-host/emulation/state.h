@@ -37,6 +37,7 @@ struct State {
   bool allocations_fail = false;
   int64_t launches_to_loss = 0;
   cudaError_t loss = cudaErrorLaunchFailure;  // what the device is lost by then
+  cudaError_t refusal = cudaSuccess;          // of a cooperative launch
   int taken_multiprocessors = 0;
   Statistics counted;
   std::recursive_mutex mutex;
