@@ -23,12 +23,12 @@ const aim = 'sm_90a';
  */
 const scan = 'recurrence_scan.cu';
 const teams = {
-  'recurrence_team_forward.cu': 19,
-  'recurrence_team_backward.cu': 19,
+  'recurrence_team_forward.cu': 15,
+  'recurrence_team_backward.cu': 15,
   'recurrence_matrix_forward.cu': 3,
   'recurrence_matrix_backward.cu': 3,
 };
-const oneBlock = /MatrixEngine|EngineShapeILi(?:4ELi4ELi[12]|1ELi8ELi[124])E/;
+const oneBlock = /MatrixEngine|EngineShapeILi(?:4ELi4ELi2|1ELi8ELi[24])E/;
 const fourRegisters = 16;
 
 interface KernelUse {

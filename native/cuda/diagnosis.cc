@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <cctype>
-#include <sstream>
+
+#include "cuda/split.h"
 
 namespace slim::cuda {
 namespace {
@@ -69,8 +70,7 @@ struct Architecture {
 
 std::vector<Architecture> Parse(const std::string& architectures) {
   std::vector<Architecture> list;
-  std::istringstream stream(architectures);
-  for (std::string entry; std::getline(stream, entry, ';');) {
+  for (const std::string& entry : Split(architectures, ';')) {
     Architecture architecture;
     size_t end = 0;
     while (end < entry.size() && std::isdigit(static_cast<unsigned char>(entry[end])) != 0) {

@@ -6,7 +6,8 @@
 #include <unistd.h>
 
 #include <cstdlib>
-#include <sstream>
+
+#include "cuda/split.h"
 
 namespace slim::cuda {
 namespace {
@@ -37,9 +38,7 @@ void Append(std::vector<std::string>& folders, const std::vector<std::string>& m
 
 std::vector<std::string> NamedFolders() {
   std::vector<std::string> folders;
-  std::istringstream stream(Environment(kFoldersVariable));
-  for (std::string folder; std::getline(stream, folder, ':');) {
-    if (folder.empty()) continue;
+  for (const std::string& folder : Split(Environment(kFoldersVariable), ':')) {
     folders.push_back(folder);
     Append(folders, PipFolders(folder));
   }

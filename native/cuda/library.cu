@@ -3,9 +3,9 @@
 #include <cuda_runtime.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <exception>
-#include <fstream>
 #include <new>
 
 #include "cuda/cublaslt.h"
@@ -31,10 +31,12 @@ std::string Architectures() {
 
 /// The version of the kernel's module; it is there in containers too, and before any library of the driver is opened.
 std::string KernelModuleVersion() {
-  std::ifstream file("/sys/module/nvidia/version");
-  std::string version;
-  std::getline(file, version);
-  return version;
+  std::FILE* file = std::fopen("/sys/module/nvidia/version", "r");
+  if (file == nullptr) return "";
+  char version[64] = "";
+  const bool told = std::fscanf(file, "%63s", version) == 1;
+  std::fclose(file);
+  return told ? version : "";
 }
 
 DriverAnswers AskDriver() {

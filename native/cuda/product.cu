@@ -5,6 +5,7 @@
 #include "cuda/product.h"
 #include "cuda/product_kernel.h"
 #include "cuda/vector_access.h"
+#include "errors.h"
 
 namespace slim::cuda {
 namespace {
@@ -24,6 +25,12 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
+void CheckTransposition(const ProductShape& shape) {
+  if (!shape.transpose_a || !shape.transpose_b) return;
+  throw Error(ErrorCode::kInvalidArgument,
+              "Expected a product with one transposed operand at the most but received two");
+}
+
 // Both operands are read in vectors, or neither.
 template <int kVector>
 void MultiplyMatrices(const CudaContext& context, const ProductShape& shape, const ProductOperands& operands,
@@ -33,17 +40,11 @@ void MultiplyMatrices(const CudaContext& context, const ProductShape& shape, con
   const DepthMajorOperand<kVector> depth_b{operands.b, shape.b_stride, shape.columns, shape.depth};
   const LineMajorOperand<kVector> line_b{operands.b, shape.b_stride, shape.columns, shape.depth};
   if (shape.transpose_a) {
-    if (shape.transpose_b) {
-      MultiplyOperands(context, line_a, depth_b, result);
-    } else {
-      MultiplyOperands(context, line_a, line_b, result);
-    }
+    MultiplyOperands(context, line_a, line_b, result);
+  } else if (shape.transpose_b) {
+    MultiplyOperands(context, depth_a, depth_b, result);
   } else {
-    if (shape.transpose_b) {
-      MultiplyOperands(context, depth_a, depth_b, result);
-    } else {
-      MultiplyOperands(context, depth_a, line_b, result);
-    }
+    MultiplyOperands(context, depth_a, line_b, result);
   }
 }
 
@@ -72,6 +73,7 @@ void AddParts(const CudaContext& context, const ProductResult& result, int64_t p
 }
 
 void MultiplyByOwnKernel(const CudaContext& context, const ProductShape& shape, const ProductOperands& operands) {
+  CheckTransposition(shape);
   const ProductEpilogue epilogue = shape.epilogue;
   const bool with_bias = epilogue == ProductEpilogue::kBias || epilogue == ProductEpilogue::kBiasRelu;
   const bool relu = epilogue == ProductEpilogue::kRelu || epilogue == ProductEpilogue::kBiasRelu;
@@ -90,6 +92,7 @@ void MultiplyByOwnKernel(const CudaContext& context, const ProductShape& shape, 
 }
 
 void Multiply(const CudaContext& context, const ProductShape& shape, const ProductOperands& operands) {
+  CheckTransposition(shape);
   if (shape.rows == 0 || shape.columns == 0) return;
   const bool served = context.cublaslt != nullptr && shape.depth > 0 &&
                       context.cublaslt->Multiply(shape, operands, context.workspace, context.stream);

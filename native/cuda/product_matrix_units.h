@@ -161,6 +161,7 @@ __global__ void __launch_bounds__(Tile::kThreads)
     MatrixProductKernel(const __grid_constant__ A a, const __grid_constant__ B b,
                         const __grid_constant__ ProductResult result, int64_t depth_of_part, float* parts) {
   using Product = MatrixProduct<kPrecision, Tile, A, B>;
+  NeedMatrixUnits();
   float* shared = SharedMemory<float>();
   const BlockOfProduct block(result, Tile::kRows, Tile::kColumns, depth_of_part);
   const TileCopier<A, Tile::kRows, Tile::kThreads> copy_a(a, block.first_row);

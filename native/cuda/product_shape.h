@@ -16,8 +16,8 @@ enum class ProductEpilogue : uint8_t {
   kBiasGradient,  // bias[j] becomes the sum of B's column j over the depth; c is as with kNone
 };
 
-/// C = op(A) op(B), row-major; C is [rows, columns], the sum runs over `depth`. A stride counts floats from row to row
-/// and is not less than the row.
+/// C = op(A) op(B), row-major; C is [rows, columns], the sum runs over `depth`. At most one operand is transposed. A
+/// stride counts floats from row to row and is not less than the row.
 struct ProductShape {
   int64_t rows;
   int64_t columns;

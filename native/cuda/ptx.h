@@ -52,13 +52,15 @@ struct Bf16TileB {
 
 #include <type_traits>
 
+// What follows a trap is left out of the code, so that kernels of other architectures weigh next to nothing.
+#define SLIM_TRAP (__trap(), __builtin_unreachable())
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
-#define SLIM_SM80(...) __trap()
+#define SLIM_SM80(...) SLIM_TRAP
 #else
 #define SLIM_SM80(...) __VA_ARGS__
 #endif
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 900
-#define SLIM_SM90(...) __trap()
+#define SLIM_SM90(...) SLIM_TRAP
 #else
 #define SLIM_SM90(...) __VA_ARGS__
 #endif
@@ -264,6 +266,9 @@ __device__ inline uint64_t GlobalNanoseconds() {
 
 // --- the matrix units ------------------------------------------------------------------------------------------------
 
+/// At the head of what needs them: where there are none, what follows is left out of the code.
+__device__ inline void NeedMatrixUnits() { SLIM_SM80(static_cast<void>(0)); }
+
 /// The nearest tf32 number, in a float's format.
 __device__ inline uint32_t ToTf32(float value) {
   uint32_t bits = 0;
@@ -296,6 +301,7 @@ __device__ inline uint32_t ToBf16Pair(float low, float high) {
 
 }  // namespace slim::cuda
 
+#undef SLIM_TRAP
 #undef SLIM_SM80
 #undef SLIM_SM90
 

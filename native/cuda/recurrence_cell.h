@@ -61,16 +61,18 @@ struct AnyActivations {
   Activation state, gate;
 
   __device__ explicit AnyActivations(const CellPlan& cell) : state(cell.activation), gate(cell.gate_activation) {}
-  __device__ float State(float x) const { return Of(state, x); }
-  __device__ float Gate(float x) const { return Of(gate, x); }
+  __device__ float State(float x) const { return state == Activation::kTanh ? FastTanh(x) : Rare(state, x); }
+  __device__ float Gate(float x) const {
+    return gate == Activation::kHardSigmoid ? Activate(Activation::kHardSigmoid, x) : FastSigmoid(x);
+  }
   __device__ float StateSlope(float y) const { return ActivationSlope(state, y); }
   __device__ float GateSlope(float y) const { return ActivationSlope(gate, y); }
 
  private:
-  __device__ static float Of(Activation activation, float x) {
-    if (activation == Activation::kTanh) return FastTanh(x);
+  __device__ static float Rare(Activation activation, float x) {
     if (activation == Activation::kSigmoid) return FastSigmoid(x);
-    return Activate(activation, x);
+    if (activation == Activation::kHardSigmoid) return Activate(Activation::kHardSigmoid, x);
+    return activation == Activation::kRelu ? Activate(Activation::kRelu, x) : x;
   }
 };
 

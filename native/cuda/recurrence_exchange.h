@@ -33,6 +33,14 @@ struct TeamShape {
   float* states;    // kGrid: [teams, 2, sequences * vectors, GridRow(row_words)], zeros beyond row_words
   uint32_t* flags;  // kGrid: [teams, blocks], zeros at the start: the latest round of each
 
+  /// Whether the blocks are a cluster's: below compute capability 9.0 the compiler knows that they are not.
+  __host__ __device__ bool IsCluster() const {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 900
+    return false;
+#else
+    return kind == TeamKind::kCluster;
+#endif
+  }
   __host__ __device__ int Rows() const { return sequences * vectors; }
   __host__ __device__ size_t BufferFloats() const {
     return static_cast<size_t>(Rows()) * static_cast<size_t>(row_stride);
@@ -63,8 +71,9 @@ class TeamExchange {
     barriers_ = reinterpret_cast<TransactionBarrier*>(shared);
     buffers_ = reinterpret_cast<float*>(shared + TeamShape::kBarrierBytes);
     const size_t floats = static_cast<size_t>(shape.Buffers()) * shape.BufferFloats();
+#pragma unroll 1
     for (size_t i = threadIdx.x; i < floats; i += blockDim.x) buffers_[i] = 0.0f;
-    if (shape.kind != TeamKind::kCluster) {
+    if (!shape.IsCluster()) {
       __syncthreads();
       return;
     }
@@ -79,9 +88,9 @@ class TeamExchange {
     ClusterSync();
   }
 
-  __device__ int Team() const { return static_cast<int>(blockIdx.x) / shape_.blocks; }
-  __device__ int Teams() const { return static_cast<int>(gridDim.x) / shape_.blocks; }
-  __device__ int BlockOfTeam() const { return static_cast<int>(blockIdx.x) % shape_.blocks; }
+  __device__ int Team() const { return static_cast<int>(blockIdx.x / static_cast<unsigned>(shape_.blocks)); }
+  __device__ int Teams() const { return static_cast<int>(gridDim.x / static_cast<unsigned>(shape_.blocks)); }
+  __device__ int BlockOfTeam() const { return static_cast<int>(blockIdx.x % static_cast<unsigned>(shape_.blocks)); }
 
   /// Writes one word of the next round, but not among the blocks of a cluster: a float, or what the engine's lanes take
   /// for one. Every word of every row is written by one thread of the team, once, before that thread waits.
@@ -108,16 +117,14 @@ class TeamExchange {
   /// Waits for the next round and returns it: [sequences * vectors, row_stride] in shared memory.
   __device__ const float* Receive() {
     ++round_;
-    switch (shape_.kind) {
-      case TeamKind::kBlock:
-        __syncthreads();
-        break;
-      case TeamKind::kCluster:
-        WaitForCluster();
-        break;
-      case TeamKind::kGrid:
-        WaitForGrid();
-        return buffers_;
+    if (shape_.kind == TeamKind::kGrid) {
+      WaitForGrid();
+      return buffers_;
+    }
+    if (shape_.IsCluster()) {
+      WaitForCluster();
+    } else {
+      __syncthreads();
     }
     return Buffer(round_ & 1);
   }

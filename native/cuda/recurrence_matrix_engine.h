@@ -70,6 +70,7 @@ class MatrixEngine {
   __device__ MatrixEngine(const TeamLaunch& launch, const CellPlan& cell, const TeamLane& own,
                           const RecurrentWeights& recurrent, float* sums)
       : launch_(launch), cell_(cell), own_(own), sums_(sums) {
+    NeedMatrixUnits();
     const int position = own.warp / launch.slices, slice = own.warp % launch.slices;
     const int first_batch = slice * kBatches;
     const int vector = launch.team.vectors == 1 ? 0 : position;
@@ -244,7 +245,7 @@ class MatrixEngine {
     } else {
       word = __uint_as_float(ToBf16Pair(value, __shfl_xor_sync(kAllLanes, value, 1)));  // of the even lanes
     }
-    if (launch_.team.kind != TeamKind::kCluster) {
+    if (!launch_.team.IsCluster()) {
       if (own_.has_unit && j % Format::kElements == 0) exchange.Send(row, j / Format::kElements, word);
       return;
     }

@@ -63,7 +63,7 @@ __global__ void __launch_bounds__(Engine::kMostThreads, 1)
   TeamExchange exchange(launch.team);
   const TeamLane own = Engine::Own(launch, exchange.BlockOfTeam());
   // Who has no units sends nothing, so a cluster's barrier does not wait for it: it must not wait for the barrier.
-  if (launch.team.kind == TeamKind::kCluster && own.first_unit >= units) return;
+  if (launch.team.IsCluster() && own.first_unit >= units) return;
   BackwardStore store(launch, cell);
   const Engine engine(launch, cell, own, {operands.recurrent_kernel, operands.full_blocks * units, 1},
                       BackwardStore::End(launch));

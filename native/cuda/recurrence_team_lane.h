@@ -161,11 +161,11 @@ __device__ inline void SetKept(const KeptRows& kept, const CellPlan& cell, int p
 /// backwards.
 struct RecurrentWeights {
   const float* kernel;
-  int64_t unit_stride;
-  int64_t element_stride;  // of the depth
+  int unit_stride;
+  int element_stride;  // of the depth
 
-  /// 0 beyond the layer.
-  __device__ float At(int position, int64_t units, int64_t unit, int64_t element) const {
+  /// 0 beyond the layer. What registers hold has less than 2^31 elements, which an int numbers.
+  __device__ float At(int position, int units, int unit, int element) const {
     const bool there = unit < units && element < units && position >= 0;
     return there ? kernel[position * units + unit * unit_stride + element * element_stride] : 0.0f;
   }

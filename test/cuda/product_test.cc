@@ -114,16 +114,20 @@ ProductShape Shape(int64_t rows, int64_t columns, int64_t depth, bool transpose_
           .accumulate = false};
 }
 
+// One operand at the most.
+struct Transposition {
+  bool a, b;
+};
+constexpr Transposition kTranspositions[] = {{false, false}, {true, false}, {false, true}};
+
 void ExpectProductsOfEverySize(Precision precision) {
-  for (const bool transpose_a : {false, true}) {
-    for (const bool transpose_b : {false, true}) {
-      ExpectProduct(Shape(1, 1, 1, transpose_a, transpose_b), precision);
-      ExpectProduct(Shape(5, 3, 7, transpose_a, transpose_b, 2), precision);
-      ExpectProduct(Shape(36, 40, 20, transpose_a, transpose_b, 4), precision);
-      ExpectProduct(Shape(67, 65, 33, transpose_a, transpose_b), precision);
-      ExpectProduct(Shape(64, 72, 36, transpose_a, transpose_b), precision);
-      ExpectProduct(Shape(260, 204, 20, transpose_a, transpose_b), precision);
-    }
+  for (const auto& [transpose_a, transpose_b] : kTranspositions) {
+    ExpectProduct(Shape(1, 1, 1, transpose_a, transpose_b), precision);
+    ExpectProduct(Shape(5, 3, 7, transpose_a, transpose_b, 2), precision);
+    ExpectProduct(Shape(36, 40, 20, transpose_a, transpose_b, 4), precision);
+    ExpectProduct(Shape(67, 65, 33, transpose_a, transpose_b), precision);
+    ExpectProduct(Shape(64, 72, 36, transpose_a, transpose_b), precision);
+    ExpectProduct(Shape(260, 204, 20, transpose_a, transpose_b), precision);
   }
 }
 
@@ -137,11 +141,16 @@ TEST("and do so in bfloat16") { ExpectProductsOfEverySize(Precision::kBfloat16);
 
 TEST("a deep sum over few rows is taken in parts") {
   for (const Precision precision : kPrecisions) {
-    for (const bool transpose_a : {false, true}) {
-      ExpectProduct(Shape(12, 20, 1500, transpose_a, false), precision);
-      ExpectProduct(Shape(3, 5, 1111, transpose_a, true), precision);
+    for (const auto& [transpose_a, transpose_b] : kTranspositions) {
+      ExpectProduct(Shape(12, 20, 1500, transpose_a, transpose_b), precision);
+      ExpectProduct(Shape(3, 5, 1111, transpose_a, transpose_b), precision);
     }
   }
+}
+
+TEST("two transposed operands are refused") {
+  const ProductShape shape = Shape(4, 4, 4, true, true);
+  EXPECT_THROWS(Multiplied(0, shape, Matrices(shape), Precision::kFloat32), Error);
 }
 
 TEST("no depth at all gives what is done to zeros") {
@@ -207,8 +216,8 @@ TEST("every operand is rounded, wherever it lies, and nothing is lost in the sum
     if (!HasPrecision(precision)) continue;
     const std::pair<int64_t, int64_t> sizes[] = {{37, 35}, {68, 72}, {260, 204}};
     for (const auto& [rows, columns] : sizes) {
-      for (const int which : {0, 1, 2, 3}) {
-        const ProductShape shape = Shape(rows, columns, rows == 37 ? 600 : 36, which / 2 == 1, which % 2 == 1);
+      for (const auto& [transpose_a, transpose_b] : kTranspositions) {
+        const ProductShape shape = Shape(rows, columns, rows == 37 ? 600 : 36, transpose_a, transpose_b);
         Matrices near(shape);
         for (FloatArray* operand : {&near.a, &near.b}) {
           for (float& value : *operand) value = std::round(8 * value);

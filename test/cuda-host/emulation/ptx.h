@@ -125,6 +125,8 @@ inline uint64_t GlobalNanoseconds() { return static_cast<uint64_t>(::emulated::C
 
 // --- the matrix units ------------------------------------------------------------------------------------------------
 
+inline void NeedMatrixUnits() { ::emulated::NeedCapability(80, "matrix units"); }
+
 /// Round to nearest, ties away from zero, to ten bits of the fraction.
 inline uint32_t ToTf32(float value) {
   ::emulated::NeedCapability(80, "tf32");
