@@ -91,11 +91,11 @@ template <class Run>
 HWY_INLINE bool WithTerms(const CellParameters& cell, const Run& run) {
   if constexpr (HWY_NATIVE_FMA) {
     constexpr Gate kConstant = Gate::kConstant, kBias = Gate::kBias, kDiagonal = Gate::kDiagonal, kFull = Gate::kFull;
-    constexpr GateTerms kPublished[] = {{kFull, kFull, kFull},               // LSTM, LSTM1, LSTM2
-                                        {kBias, kBias, kBias},               // LSTM3
-                                        {kDiagonal, kDiagonal, kDiagonal},   // LSTM4, LSTM5
-                                        {kDiagonal, kConstant, kConstant},   // LSTM4a, LSTM5a
-                                        {kConstant, kConstant, kConstant}};  // LSTM6
+    static constexpr GateTerms kPublished[] = {{kFull, kFull, kFull},               // LSTM, LSTM1, LSTM2
+                                               {kBias, kBias, kBias},               // LSTM3
+                                               {kDiagonal, kDiagonal, kDiagonal},   // LSTM4, LSTM5
+                                               {kDiagonal, kConstant, kConstant},   // LSTM4a, LSTM5a
+                                               {kConstant, kConstant, kConstant}};  // LSTM6
     const GateTerms terms = TermsOf(cell);
     const auto among = [&]<size_t... kNumbers>(std::index_sequence<kNumbers...>) HWY_ATTR {
       return ((terms == kPublished[kNumbers] && (run.template operator()<kPublished[kNumbers]>(), true)) || ...);

@@ -94,7 +94,7 @@ void ForwardTwoStrips(const CellParameters& cell, const ForwardScan& scan, size_
 }
 
 void ForwardOfAnyCell(const CellParameters& cell, const ForwardScan& scan) {
-  constexpr size_t kTwoStrips = 2 * kScanVectors * kLanes;
+  constexpr size_t kTwoStrips = size_t{2} * kScanVectors * kLanes;
   size_t at = scan.first_unit;
   const size_t end = at + scan.units;
   for (; at + kTwoStrips <= end; at += kTwoStrips) ForwardTwoStrips<kScanVectors>(cell, scan, at);
@@ -159,7 +159,7 @@ class ForwardUnitsOfScan {
 
 template <ScanGates kGates>
 HWY_NOINLINE void ForwardOfScanCell(const CellParameters& cell, const ForwardScan& scan) {
-  constexpr size_t kTwoStrips = 2 * kScanVectors * kLanes;
+  constexpr size_t kTwoStrips = size_t{2} * kScanVectors * kLanes;
   const bool asks = scan.h != nullptr && !scan.streams;
   size_t at = scan.first_unit;
   const size_t end = at + scan.units;
