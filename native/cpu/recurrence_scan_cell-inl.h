@@ -84,8 +84,8 @@ HWY_INLINE bool AreBounded(const CellParameters& cell, const float* diagonals, s
   return true;
 }
 
-// What some units have of each block: u and b, and both times the scale of the activation; of a constant gate in place
-// of b its value, and in place of what is scaled the inverse of that.
+// What some units have: of a block that changes u, and u and b times the scale of its activation; of a constant gate
+// its value, and where that is the output gate the inverse, too.
 template <int kVectors>
 struct ScanWeights {
   Units<kVectors> diagonal[kBlocks];

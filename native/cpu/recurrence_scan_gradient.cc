@@ -39,15 +39,15 @@ struct ScanGradientTable {
 HWY_BEFORE_NAMESPACE();
 namespace slim::HWY_NAMESPACE {
 
-// A column of lines, of which one is asked for with each row of a tile.
-struct Fetch {
+// Lines of rows that come, of which one is asked for with each row of a tile.
+struct ComingLines {
   const float* first;
   ptrdiff_t stride;
 };
 
 // The lines that come, one of each row of an array a tile, for as many tiles as it takes; `hot` is a line that is used
 // anyway.
-HWY_INLINE Fetch FetchOfTile(const ComingRows& coming, size_t tile, const float* hot) {
+HWY_INLINE ComingLines LinesOfTile(const ComingRows& coming, size_t tile, const float* hot) {
   const size_t lines = (coming.floats + kLineFloats - 1) / kLineFloats;
   if (tile >= ComingRows::kArrays * lines) return {hot, 0};
   const size_t array = tile / lines;
@@ -58,7 +58,7 @@ template <int kVectors>
 struct KernelTile {
   const KernelProduct& product;
   size_t first;  // element of the rows of x
-  Fetch fetch;
+  ComingLines lines;
 
   template <int kRows>
   HWY_INLINE void operator()() const {
@@ -66,7 +66,7 @@ struct KernelTile {
     Tile<kRows, kVectors> tile;
     ClearTile(tile);
     for (size_t row = 0; row < product.rows; ++row) {
-      __builtin_prefetch(fetch.first + static_cast<ptrdiff_t>(row) * fetch.stride, 0, 2);
+      __builtin_prefetch(lines.first + static_cast<ptrdiff_t>(row) * lines.stride, 0, 2);
       const float* x = product.x[row] + first;
       const float* da = product.da[row];
       Floats right[kVectors];
@@ -96,9 +96,9 @@ template <int kVectors>
 void MultiplyVectors(const KernelProduct& product) {
   constexpr size_t kRows = kTileRows<kVectors>;
   for (size_t first = 0; first < product.depth; first += kRows) {
-    const Fetch fetch = FetchOfTile(product.coming, first / kRows, product.da[0]);
+    const ComingLines lines = LinesOfTile(product.coming, first / kRows, product.da[0]);
     WithRowCount<kRows>(static_cast<int>(HWY_MIN(kRows, product.depth - first)),
-                        KernelTile<kVectors>{product, first, fetch});
+                        KernelTile<kVectors>{product, first, lines});
   }
 }
 
