@@ -166,9 +166,11 @@ void CopyTile(const float* from, size_t from_stride, float* to, size_t to_stride
   for (int r = 0; r < rows; ++r) std::memcpy(to + r * to_stride, from + r * from_stride, columns * sizeof(float));
 }
 
-// The rows of the next tile, `left` of them at the most; returns their number.
+// The rows of the next tile, of `left` ones; returns their number. None is left to a tile of its own: a panel comes
+// from the second-level cache no faster for one row than for two.
 HWY_INLINE int WalkTile(RowWalker& walker, size_t left, const float** rows) {
-  const int count = static_cast<int>(HWY_MIN(left, static_cast<size_t>(kPanelRows)));
+  constexpr size_t kRows = kPanelRows;
+  const int count = static_cast<int>(left == kRows + 1 ? (kRows + 2) / 2 : HWY_MIN(left, kRows));
   for (int r = 0; r < count; ++r) rows[r] = walker.Next();
   return count;
 }
@@ -182,8 +184,9 @@ void RunPass(const Product& product, size_t row_begin, size_t row_end, float* c,
   const float* rows[kPanelRows];
   const float* next_rows[kPanelRows];
   int next_count = WalkTile(walker, row_end - row_begin, next_rows);
-  for (size_t row = row_begin; row < row_end; row += kPanelRows) {
-    const int count = next_count;
+  int count;
+  for (size_t row = row_begin; row < row_end; row += static_cast<size_t>(count)) {
+    count = next_count;
     for (int r = 0; r < count; ++r) rows[r] = next_rows[r];
     next_count = WalkTile(walker, row_end - row - static_cast<size_t>(count), next_rows);
     for (size_t floats = 0; floats < pass.floats_ahead; floats += kLineFloats) {

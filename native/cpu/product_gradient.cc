@@ -13,7 +13,7 @@ constexpr size_t kMostSlices = 16;
 
 // Rows that make a slice worth the adding up: fewer where one task has all of a slice's sum, since to share that out
 // means to bring the same rows together several times.
-constexpr size_t kSliceRows = 4096;
+constexpr size_t kSliceRows = 2048;
 constexpr size_t kTaskSliceRows = 1024;
 
 // Floats that the slices' sums may take together.

@@ -13,8 +13,8 @@ namespace slim {
 
 /// The most rows of a block, and the fewest that are worth one where those of the next run could be taken in. With
 /// these, what a task works on fits in a second-level cache of a megabyte: the sums (256 KB), and of the block's rows
-/// and those of the next one the strip (2 x 192 KB) and the band (2 x 48 KB).
-inline constexpr size_t kBlockRows = 96;
+/// and those of the next one the strip (2 x 256 KB) and the band (2 x 64 KB).
+inline constexpr size_t kBlockRows = 128;
 inline constexpr size_t kFewestBlockRows = 48;
 inline constexpr size_t kStripDepth = 512;
 inline constexpr size_t kBandColumns = 128;

@@ -11,9 +11,11 @@ namespace {
 constexpr int kDigitBits = 11;
 constexpr uint32_t kDigits = 1u << kDigitBits;
 
-// Columns that a task sums: a token that fills the padding has so many positions that its row is worth sharing out.
-constexpr size_t kTaskColumns = 128;
-constexpr size_t kTokensPerTask = 64;
+// Parts for each thread, of about the same number of positions, so that a thread that is held up costs no more than one
+// of them. A token with more positions than a part, as one that fills the padding, has its row shared out: so many
+// columns a task.
+constexpr size_t kPartsPerThread = 4;
+constexpr size_t kSharedColumns = 128;
 
 // A stable radix sort by the high half, which is below 2^31. `keys` and `other` are exchanged as needed; the result is
 // in what is returned.
@@ -93,15 +95,24 @@ void FoldTokens(const RecurrencePlan& plan, const Sequences& sequences, const in
 
 void SumByToken(const RecurrencePlan& plan, const TokenFold& fold, const FoldedRows& rows, float* sums,
                 size_t sums_stride, ThreadPool& pool) {
-  const size_t columns = (rows.width + kTaskColumns - 1) / kTaskColumns;
-  const size_t parts = (fold.Count() + kTokensPerTask - 1) / kTokensPerTask;
-  pool.ParallelFor(parts * columns, [&](size_t task, int) {
-    const size_t column = task % columns * kTaskColumns;
-    const size_t first = task / columns * kTokensPerTask;
-    FoldedRows part = rows;
-    part.values += column;
-    part.width = std::min(kTaskColumns, rows.width - column);
-    SumTokens(plan, fold, part, first, std::min(first + kTokensPerTask, fold.Count()), sums + column, sums_stride);
+  const size_t distinct = fold.Count(), positions = static_cast<size_t>(fold.starts[distinct]);
+  const size_t parts = std::min(kPartsPerThread * static_cast<size_t>(pool.threads()), distinct);
+  int32_t most = 0;
+  for (size_t slot = 0; slot < distinct; ++slot) most = std::max(most, fold.starts[slot + 1] - fold.starts[slot]);
+  const bool shared = static_cast<size_t>(most) * parts > positions;
+  const size_t columns = shared ? kSharedColumns : rows.width;
+  const size_t column_parts = (rows.width + columns - 1) / columns;
+  const auto first_of = [&](size_t part) {
+    const int32_t* bound = std::lower_bound(fold.starts, fold.starts + distinct, part * positions / parts);
+    return static_cast<size_t>(bound - fold.starts);
+  };
+  pool.ParallelFor(parts * column_parts, [&](size_t task, int) {
+    const size_t column = task % column_parts * columns, part = task / column_parts;
+    FoldedRows some = rows;
+    some.values += column;
+    some.width = std::min(columns, rows.width - column);
+    const size_t first = first_of(part), last = part + 1 == parts ? distinct : first_of(part + 1);
+    if (first < last) SumTokens(plan, fold, some, first, last, sums + column, sums_stride);
   });
 }
 

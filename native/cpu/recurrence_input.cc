@@ -64,6 +64,12 @@ size_t InputProducts::RowIndex(size_t p, size_t turn) const {
   return input_.x != nullptr ? position : static_cast<size_t>(input_.tokens[position]);
 }
 
+// That of sequence p at a turn among the products of the distinct tokens.
+const float* InputProducts::FoldedRow(size_t p, size_t turn) const {
+  const size_t slot = static_cast<size_t>(fold_.slots[p * plan_.steps + plan_.RowOfTurn(turn)]);
+  return scratch_.folded_products + slot * plan_.input_width;
+}
+
 void InputProducts::Compute(Chunk& chunk, size_t turn) const {
   const size_t worker_rows = static_cast<size_t>(chunk.worker) * WorkerRows(plan_);
   int32_t* indices = scratch_.indices + worker_rows;
@@ -71,12 +77,12 @@ void InputProducts::Compute(Chunk& chunk, size_t turn) const {
   chunk.first_turn = turn;
   chunk.turns = 0;
   size_t rows = 0;
-  const size_t most = std::min(plan_.ChunkTurns(chunk.end - chunk.begin), plan_.steps - turn);
+  const size_t most = std::min(plan_.ChunkTurns(chunk.share.count), plan_.steps - turn);
   for (; chunk.turns < most; ++chunk.turns) {
-    const size_t active = sequences_.Active(chunk.begin, chunk.end, turn + chunk.turns);
+    const size_t active = chunk.share.Active(plan_, sequences_, turn + chunk.turns);
     chunk.offsets[chunk.turns] = rows;
-    for (size_t p = chunk.begin; p < chunk.begin + active; ++p) {
-      indices[rows++] = static_cast<int32_t>(RowIndex(p, turn + chunk.turns));
+    for (size_t r = 0; r < active; ++r) {
+      indices[rows++] = static_cast<int32_t>(RowIndex(chunk.share.Sequence(r), turn + chunk.turns));
     }
   }
   if (!plan_.input_dropout) {
@@ -93,7 +99,7 @@ void InputProducts::Compute(Chunk& chunk, size_t turn) const {
     for (size_t j = 0; j < chunk.turns; ++j) {
       const size_t row_end = j + 1 < chunk.turns ? chunk.offsets[j + 1] : rows;
       for (size_t row = chunk.offsets[j]; row < row_end; ++row) {
-        const size_t p = chunk.begin + row - chunk.offsets[j];
+        const size_t p = chunk.share.Sequence(row - chunk.offsets[j]);
         MultiplyRow(plan_.inputs, rows_ + static_cast<size_t>(indices[row]) * plan_.inputs,
                     scratch_.tables.input_factors + (p * plan_.input_blocks + block) * plan_.inputs,
                     gathered + row * plan_.inputs);
@@ -110,16 +116,21 @@ void InputProducts::Rows(Chunk& chunk, size_t turn, size_t active, const float**
     return;
   }
   if (plan_.fold) {
-    const size_t row = plan_.RowOfTurn(turn);
-    for (size_t r = 0; r < active; ++r) {
-      const size_t slot = static_cast<size_t>(fold_.slots[(chunk.begin + r) * plan_.steps + row]);
-      rows[r] = scratch_.folded_products + slot * plan_.input_width;
-    }
+    for (size_t r = 0; r < active; ++r) rows[r] = FoldedRow(chunk.share.Sequence(r), turn);
     return;
   }
   if (turn >= chunk.first_turn + chunk.turns) Compute(chunk, turn);
   const size_t first = static_cast<size_t>(chunk.worker) * WorkerRows(plan_) + chunk.offsets[turn - chunk.first_turn];
   for (size_t r = 0; r < active; ++r) rows[r] = scratch_.input_products + (first + r) * plan_.input_width;
+}
+
+void InputProducts::Prefetch(const Chunk& chunk, size_t turn, size_t active) const {
+  constexpr size_t kLineFloats = 64 / sizeof(float);
+  if (!plan_.fold) return;
+  for (size_t r = 0; r < active; ++r) {
+    const float* row = FoldedRow(chunk.share.Sequence(r), turn);
+    for (size_t at = 0; at < plan_.input_width; at += kLineFloats) __builtin_prefetch(row + at, 0, 2);
+  }
 }
 
 void InputProducts::PanelRows(size_t p, size_t turn, size_t turns, size_t panel, int worker, const float** rows) const {
@@ -128,10 +139,7 @@ void InputProducts::PanelRows(size_t p, size_t turn, size_t turns, size_t panel,
     return;
   }
   if (plan_.fold) {
-    for (size_t j = 0; j < turns; ++j) {
-      const size_t slot = static_cast<size_t>(fold_.slots[p * plan_.steps + plan_.RowOfTurn(turn + j)]);
-      rows[j] = scratch_.folded_products + slot * plan_.input_width + panel * PanelColumns(plan_);
-    }
+    for (size_t j = 0; j < turns; ++j) rows[j] = FoldedRow(p, turn + j) + panel * PanelColumns(plan_);
     return;
   }
   const size_t worker_rows = static_cast<size_t>(worker) * WorkerRows(plan_);

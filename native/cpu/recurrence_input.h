@@ -8,6 +8,7 @@
 #include "cpu/recurrence_operands.h"
 #include "cpu/recurrence_plan.h"
 #include "cpu/recurrence_sequences.h"
+#include "cpu/recurrence_shares.h"
 #include "cpu/thread_pool.h"
 
 namespace slim {
@@ -25,18 +26,21 @@ class InputProducts {
   InputProducts(const RecurrencePlan& plan, const SequenceInput& input, const Sequences& sequences,
                 const TokenFold& fold, const float* kernel, const ForwardScratch& scratch, ThreadPool& pool);
 
-  /// Some turns of the sequences [begin, end), their rows in the memory of a worker.
+  /// Some turns of a share's sequences, their rows in the memory of a worker.
   struct Chunk {
-    size_t begin, end;
+    Share share;
     int worker;
     size_t first_turn = 0;
     size_t turns = 0;
     size_t offsets[RecurrencePlan::kMostChunkTurns] = {};  // number of each turn's first row
   };
 
-  /// Sets rows[p - begin] to the row [input blocks, padded] of sequence p at the turn, for the sequences that have it.
-  /// Computes the rows of that turn and some after it where the chunk does not hold them. Turns rise.
+  /// Sets rows[r] to the row [input blocks, padded] of the share's sequence r at the turn, for the `active` ones that
+  /// walk it. Computes the rows of that turn and some after it where the chunk does not hold them. Turns rise.
   void Rows(Chunk& chunk, size_t turn, size_t active, const float** rows) const;
+
+  /// Asks for the rows that `Rows` will set where they were computed long before.
+  void Prefetch(const Chunk& chunk, size_t turn, size_t active) const;
 
   /// The columns of one panel (see product.h) of each input block, for the turns [turn, turn + turns) of sequence p, of
   /// which there are at most RecurrencePlan::kMostChunkTurns. Sets rows[j] to the row of turn + j, where the blocks are
@@ -51,6 +55,7 @@ class InputProducts {
  private:
   void Compute(Chunk& chunk, size_t turn) const;
   size_t RowIndex(size_t p, size_t turn) const;
+  const float* FoldedRow(size_t p, size_t turn) const;
 
   const RecurrencePlan& plan_;
   const SequenceInput& input_;

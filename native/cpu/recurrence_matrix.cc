@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "cpu/recurrence_output.h"
+#include "cpu/recurrence_shares.h"
 #include "cpu/recurrence_stem.h"
 #include "cpu/recurrence_sums.h"
 #include "cpu/row_operations.h"
@@ -19,22 +20,14 @@ size_t RowsTogether(const RecurrencePlan& plan) {
   return plan.units * plan.full_width * sizeof(float) <= kNearBytes ? kNearRows : plan.batch;
 }
 
-// A thread's share of the sequences.
-struct Share {
-  size_t begin, end;
-  int worker;
-};
+// How many of the rows left go together; none is left alone, for which a product takes nearly the time of two.
+size_t RowsOfNext(size_t together, size_t left) { return left <= together + 1 ? left : together; }
 
-// The walk of the stem is that of a share of the last sequence alone.
-Share StemShare(const RecurrencePlan& plan, int worker) { return {plan.batch - 1, plan.batch, worker}; }
-
-// States of the sequences, the first of them at the pointers.
+// States of the sequences, those of sequence 0 at the pointers.
 struct StateArrays {
   float* h;
   float* c;
   size_t stride;
-
-  StateArrays From(size_t sequence) const { return {h + sequence * stride, c + sequence * stride, stride}; }
 };
 
 // The states before a turn. Where no cache keeps them they are those after it, too.
@@ -45,20 +38,20 @@ StateArrays StatesBefore(const RecurrencePlan& plan, const RecurrenceCache* cach
   return {cache->h + at, cache->c + at, plan.state_stride};
 }
 
-// rows [first, first + count) of the share: h U into the recurrent products.
+// Rows [first, first + count) of the share: h U into the recurrent products.
 void MultiplyRecurrent(const RecurrenceWork& work, const Share& share, const StateArrays& before, size_t first,
                        size_t count, const ForwardScratch& scratch) {
   const RecurrencePlan& plan = work.plan;
   const PackedBlocks& packed = work.recurrent_kernel;
-  const size_t p = share.begin + first;
   for (int run = 0; run < packed.count; ++run) {
-    const size_t offset = p * plan.full_width + packed.runs[run].packed * plan.padded;
+    const size_t block = packed.runs[run].packed * plan.padded;
     Product product;
-    product.a.data = plan.recurrent_dropout ? scratch.operands + offset : before.h + first * before.stride;
+    product.a.data = plan.recurrent_dropout ? scratch.operands + block : before.h;
     product.a.stride = plan.recurrent_dropout ? plan.full_width : before.stride;
+    product.a.index = share.sequences + first;
     product.rows = count;
     product.b = packed.matrices[run];
-    product.c = scratch.recurrent_products + offset;
+    product.c = scratch.recurrent_products + (share.first_row + first) * plan.full_width + block;
     product.c_stride = plan.full_width;
     MultiplyPart(product, 0, count, 0, product.b.Panels());
   }
@@ -70,78 +63,84 @@ void WalkTurnForward(const ForwardWalk& walk, const Share& share, InputProducts:
   const RecurrencePlan& plan = walk.work.plan;
   const ForwardScratch& scratch = walk.scratch;
   const size_t together = RowsTogether(plan);
-  const float** input_rows = scratch.input_rows + share.begin;
-  float** output_rows = scratch.output_rows + share.begin;
+  const float** input_rows = scratch.input_rows + share.first_row;
+  float** output_rows = scratch.output_rows + share.first_row;
   walk.input.Rows(chunk, turn, active, input_rows);
+  if (turn + 1 < plan.steps) walk.input.Prefetch(chunk, turn + 1, active);
   for (size_t r = 0; r < active; ++r) {
-    output_rows[r] = OutputOfTurn(plan, walk.work.sequences, walk.output, share.begin + r, turn);
+    output_rows[r] = OutputOfTurn(plan, walk.work.sequences, walk.output, share.Sequence(r), turn);
   }
-  const StateArrays before = StatesBefore(plan, walk.cache, scratch, turn).From(share.begin);
-  const StateArrays after = StatesBefore(plan, walk.cache, scratch, turn + 1).From(share.begin);
-  for (size_t first = 0; first < active; first += together) {
-    const size_t count = std::min(together, active - first);
-    const size_t p = share.begin + first;
-    if (turn > 0) MultiplyRecurrent(walk.work, share, before, first, count, scratch);
-    ForwardStep step;
-    step.rows = count;
+  const StateArrays before = StatesBefore(plan, walk.cache, scratch, turn);
+  const StateArrays after = StatesBefore(plan, walk.cache, scratch, turn + 1);
+  ForwardStep step;
+  step.recurrent_stride = plan.full_width;
+  step.diagonals = scratch.tables.diagonals;
+  step.diagonal_stride = plan.recurrent_dropout ? plan.diagonal_blocks * plan.padded : 0;
+  step.h_before = before.h;
+  step.c_before = before.c;
+  step.h_after = after.h;
+  step.c_after = after.c;
+  step.state_stride = before.stride;
+  step.kept = walk.cache == nullptr ? nullptr : walk.cache->kept + plan.RowOfTurn(turn) * plan.kept_width;
+  step.kept_stride = plan.kept_stride;
+  step.kept_count = plan.kept_blocks;
+  step.next_state = (plan.shape.reverse ? -1 : 1) * static_cast<ptrdiff_t>(plan.padded);
+  step.next_kept = (plan.shape.reverse ? -1 : 1) * static_cast<ptrdiff_t>(plan.kept_width);
+  step.full_count = plan.full_blocks;
+  step.full_stride = plan.full_width;
+  step.full_factors = plan.recurrent_dropout ? scratch.tables.full_factors : nullptr;
+  step.operands = plan.recurrent_dropout ? scratch.operands : nullptr;
+  step.row_values =
+      plan.row_activation ? scratch.row_values + static_cast<size_t>(chunk.worker) * 2 * plan.padded : nullptr;
+  for (size_t first = 0; first < active; first += step.rows) {
+    step.rows = RowsOfNext(together, active - first);
+    step.sequences = share.sequences + first;
     step.input_products = input_rows + first;
-    step.recurrent_products = turn > 0 ? scratch.recurrent_products + p * plan.full_width : nullptr;
-    step.recurrent_stride = plan.full_width;
-    const size_t diagonal_width = plan.diagonal_blocks * plan.padded;
-    step.diagonal_stride = plan.recurrent_dropout ? diagonal_width : 0;
-    step.diagonals = scratch.tables.diagonals + p * step.diagonal_stride;
-    step.h_before = before.h + first * before.stride;
-    step.c_before = before.c + first * before.stride;
-    step.h_after = after.h + first * after.stride;
-    step.c_after = after.c + first * after.stride;
-    step.state_stride = before.stride;
-    step.kept = walk.cache == nullptr
-                    ? nullptr
-                    : walk.cache->kept + p * plan.kept_stride + plan.RowOfTurn(turn) * plan.kept_width;
-    step.kept_stride = plan.kept_stride;
     step.output = output_rows + first;
-    step.full_count = plan.full_blocks;
-    step.full_stride = plan.full_width;
-    step.full_factors = plan.recurrent_dropout ? scratch.tables.full_factors + p * plan.full_width : nullptr;
-    step.operands = plan.recurrent_dropout ? scratch.operands + p * plan.full_width : nullptr;
-    step.row_values =
-        plan.row_activation ? scratch.row_values + static_cast<size_t>(share.worker) * 2 * plan.padded : nullptr;
+    step.recurrent_products =
+        turn > 0 ? scratch.recurrent_products + (share.first_row + first) * plan.full_width : nullptr;
+    if (turn > 0) MultiplyRecurrent(walk.work, share, before, first, step.rows, scratch);
     RunForwardStep(walk.work.cell, step);
   }
 }
 
-void WalkStemForward(const ForwardWalk& walk, int worker, WalkProgress& progress) {
-  const RecurrencePlan& plan = walk.work.plan;
-  const Sequences& sequences = walk.work.sequences;
-  const Share share = StemShare(plan, worker);
-  InputProducts::Chunk chunk{share.begin, share.end, worker};
-  for (size_t turn = 0; turn < sequences.Stem(plan); ++turn) {
-    WalkTurnForward(walk, share, chunk, turn, 1);
-    const SequenceRange leaving = LeavingAfter(plan, sequences, turn + 1);
-    if (leaving.begin == leaving.end) continue;
-    const StateArrays states = StatesBefore(plan, walk.cache, walk.scratch, turn + 1);
-    LeaveStem(leaving, plan, {0, plan.padded}, states.h, states.c, states.stride);
-    progress.Report(turn + 1);
-  }
+// Whether the last of the `active` sequences that walk a turn have left the stem before it.
+bool LeftStemBefore(const Sequences& sequences, const Share& share, size_t turn, size_t active) {
+  return turn > 0 && static_cast<size_t>(sequences.starts[share.Sequence(active - 1)]) == turn;
 }
 
-void WalkShareForward(const ForwardWalk& walk, const Share& share, const WalkProgress& stem) {
+// Gives the states after the stem's turns to the sequences that leave it then.
+void LeaveStemAfter(const ForwardWalk& walk, size_t turns, WalkProgress& progress) {
+  const RecurrencePlan& plan = walk.work.plan;
+  const SequenceRange leaving = LeavingAfter(plan, walk.work.sequences, turns);
+  if (leaving.begin == leaving.end) return;
+  const StateArrays states = StatesBefore(plan, walk.cache, walk.scratch, turns);
+  LeaveStem(leaving, plan, {0, plan.padded}, states.h, states.c, states.stride);
+  progress.Report(turns);
+}
+
+// Share `number`; `stem` is how far share 0 has come.
+void WalkShareForward(const ForwardWalk& walk, const Shares& shares, size_t number, WalkProgress& stem, int worker) {
   const RecurrencePlan& plan = walk.work.plan;
   const Sequences& sequences = walk.work.sequences;
-  InputProducts::Chunk chunk{share.begin, share.end, share.worker};
-  const size_t turns = static_cast<size_t>(sequences.lengths[share.begin]);
-  for (size_t turn = static_cast<size_t>(sequences.starts[share.begin]); turn < turns; ++turn) {
-    const size_t active = sequences.Active(share.begin, share.end, turn);
-    if (turn > 0 && static_cast<size_t>(sequences.starts[share.begin + active - 1]) == turn) stem.WaitFor(turn);
+  const Share share = shares[number];
+  InputProducts::Chunk chunk{share, worker};
+  const size_t stem_turns = number == 0 ? sequences.Stem(plan) : 0;
+  const size_t turns = static_cast<size_t>(sequences.lengths[share.Sequence(0)]);
+  for (size_t turn = sequences.FirstTurn(plan, share.Sequence(0)); turn < turns; ++turn) {
+    const size_t active = share.Active(plan, sequences, turn);
+    if (number > 0 && LeftStemBefore(sequences, share, turn, active)) stem.WaitFor(turn);
     WalkTurnForward(walk, share, chunk, turn, active);
+    if (turn < stem_turns) LeaveStemAfter(walk, turn + 1, stem);
   }
-  for (size_t p = share.begin; p < share.end; ++p) {
-    RepeatMaskedOutputs(plan, sequences, walk.output, p, {0, plan.units});
-    RepeatStemOutputs(plan, sequences, walk.output, p, {0, plan.units});
+  for (size_t r = 0; r < share.count; ++r) {
+    RepeatMaskedOutputs(plan, sequences, walk.output, share.Sequence(r), {0, plan.units});
+    RepeatStemOutputs(plan, sequences, walk.output, share.Sequence(r), {0, plan.units});
   }
 }
 
-// dh += or = what comes through the full recurrent products of the rows [first, first + count) of the share.
+// dh += or = what comes through the full recurrent products of the first `count` sequences of the share, whose
+// gradients lie in the turn's row of `gradients`.
 void MultiplyRecurrentBackward(const RecurrenceWork& work, const Share& share, const float* gradients, size_t count,
                                const BackwardScratch& scratch) {
   const RecurrencePlan& plan = work.plan;
@@ -150,64 +149,64 @@ void MultiplyRecurrentBackward(const RecurrenceWork& work, const Share& share, c
     Product product;
     product.a.data = gradients + packed.runs[run].place * plan.padded;
     product.a.stride = plan.kept_stride;
+    product.a.index = share.sequences;
     product.rows = count;
     product.b = packed.matrices[run];
     product.accumulate = !plan.recurrent_dropout;
-    product.c = (plan.recurrent_dropout ? scratch.dh_block : scratch.dh) + share.begin * plan.padded;
+    product.c = (plan.recurrent_dropout ? scratch.dh_block : scratch.dh) + share.first_row * plan.padded;
     product.c_stride = plan.padded;
     MultiplyPart(product, 0, count, 0, product.b.Panels());
     if (!plan.recurrent_dropout) continue;
+    const float* factors = scratch.tables.full_factors + packed.runs[run].packed * plan.padded;
     for (size_t r = 0; r < count; ++r) {
-      const size_t p = share.begin + r;
-      MultiplyAddRow(plan.units, scratch.dh_block + p * plan.padded,
-                     scratch.tables.full_factors + p * plan.full_width + packed.runs[run].packed * plan.padded,
-                     scratch.dh + p * plan.padded);
+      const size_t row = (share.first_row + r) * plan.padded;
+      MultiplyAddRow(plan.units, scratch.dh_block + row, factors + share.Sequence(r) * plan.full_width,
+                     scratch.dh + row);
     }
   }
 }
 
 // One turn of the first `active` sequences of the share.
-void WalkTurnBackward(const BackwardWalk& walk, const Share& share, size_t turn, size_t active) {
+void WalkTurnBackward(const BackwardWalk& walk, const Share& share, size_t turn, size_t active, int worker) {
   const RecurrencePlan& plan = walk.work.plan;
   const Sequences& sequences = walk.work.sequences;
   const RecurrenceCache& cache = walk.cache;
   const BackwardScratch& scratch = walk.scratch;
-  const float** doutputs = scratch.doutputs + share.begin;
+  const float** doutputs = scratch.doutputs + share.first_row;
+  float* dh = scratch.dh + share.first_row * plan.padded;
   const size_t diagonal_width = plan.diagonal_blocks * plan.padded;
   for (size_t r = 0; r < active; ++r) {
-    const size_t p = share.begin + r;
+    const size_t p = share.Sequence(r);
     doutputs[r] = GradientOfTurn(plan, sequences, walk.incoming, p, turn);
     if (HasMaskedGradients(plan, sequences, p, turn)) {
-      AddMaskedGradients(plan, sequences, walk.incoming.states, p, turn, {0, plan.units}, scratch.dh + p * plan.padded);
+      AddMaskedGradients(plan, sequences, walk.incoming.states, p, turn, {0, plan.units}, dh + r * plan.padded);
     }
   }
-  const size_t state = share.begin * plan.state_stride;
-  const size_t before = state + plan.StateBefore(turn) * plan.padded;
+  const size_t before = plan.StateBefore(turn) * plan.padded;
   BackwardStep step;
   step.rows = active;
-  step.kept = cache.kept + share.begin * plan.kept_stride + plan.RowOfTurn(turn) * plan.kept_width;
+  step.sequences = share.sequences;
+  step.kept = cache.kept + plan.RowOfTurn(turn) * plan.kept_width;
   step.kept_stride = plan.kept_stride;
   step.kept_count = plan.kept_blocks;
   step.next_state = (plan.shape.reverse ? 1 : -1) * static_cast<ptrdiff_t>(plan.padded);
   step.next_kept = (plan.shape.reverse ? 1 : -1) * static_cast<ptrdiff_t>(plan.kept_width);
   step.diagonal_stride = plan.recurrent_dropout ? diagonal_width : 0;
-  step.diagonals = scratch.tables.diagonals + share.begin * step.diagonal_stride;
-  step.diagonal_factors =
-      plan.recurrent_dropout ? scratch.tables.diagonal_factors + share.begin * diagonal_width : nullptr;
+  step.diagonals = scratch.tables.diagonals;
+  step.diagonal_factors = plan.recurrent_dropout ? scratch.tables.diagonal_factors : nullptr;
   step.diagonal_factor_stride = diagonal_width;
   step.h_before = cache.h + before;
   step.c_before = cache.c + before;
-  step.c_after = cache.c + state + plan.StateAfter(turn) * plan.padded;
+  step.c_after = cache.c + plan.StateAfter(turn) * plan.padded;
   step.state_stride = plan.state_stride;
-  step.dh = scratch.dh + share.begin * plan.padded;
-  step.dc = scratch.dc + share.begin * plan.padded;
+  step.dh = dh;
+  step.dc = scratch.dc + share.first_row * plan.padded;
   step.gradient_stride = plan.padded;
   step.doutput = doutputs;
-  step.sums = scratch.group_sums + share.begin / plan.group_rows * plan.sums * plan.padded;
+  step.sums = scratch.group_sums;
   step.sums_stride = plan.sums * plan.padded;
   step.group_rows = plan.group_rows;
-  step.row_values =
-      plan.row_activation ? scratch.row_values + static_cast<size_t>(share.worker) * 2 * plan.padded : nullptr;
+  step.row_values = plan.row_activation ? scratch.row_values + static_cast<size_t>(worker) * 2 * plan.padded : nullptr;
   RunBackwardStep(walk.work.cell, step);
   if (turn > 0) MultiplyRecurrentBackward(walk.work, share, step.kept, active, scratch);
 }
@@ -216,79 +215,69 @@ void WalkTurnBackward(const BackwardWalk& walk, const Share& share, size_t turn,
 void CarryShareSums(const BackwardWalk& walk, const Share& share, size_t turn, size_t last) {
   if (turn % kTurnsPerTotal != 0 && turn != last) return;
   const RecurrencePlan& plan = walk.work.plan;
-  for (size_t p = share.begin; p < share.end; p += plan.group_rows) {
-    CarrySums(plan, p / plan.group_rows, {0, plan.units}, walk.scratch);
+  for (size_t r = 0; r < share.count; ++r) {
+    const size_t p = share.Sequence(r);
+    if (p % plan.group_rows == 0) CarrySums(plan, p / plan.group_rows, {0, plan.units}, walk.scratch);
   }
 }
 
-void WalkShareBackward(const BackwardWalk& walk, const Share& share, WalkProgress& progress) {
+// Before the stem's turn: what comes from the sequences that leave the stem after it, once they have come so far.
+void JoinStemAt(const BackwardWalk& walk, const Shares& shares, size_t turn) {
+  const RecurrencePlan& plan = walk.work.plan;
+  const BackwardScratch& scratch = walk.scratch;
+  const size_t stem = shares.RowOf(plan.batch - 1) * plan.padded;
+  const SequenceRange leaving = LeavingAfter(plan, walk.work.sequences, turn + 1);
+  for (size_t p = leaving.begin; p < leaving.end; ++p) {
+    const size_t owner = shares.OwnerOf(p), row = shares.RowOf(p) * plan.padded;
+    if (owner != 0) WalkProgress(scratch.tables.progress[owner]).WaitFor(plan.steps - turn - 1);
+    AddRow(plan.units, scratch.dh + row, scratch.dh + stem);
+    AddRow(plan.units, scratch.dc + row, scratch.dc + stem);
+  }
+}
+
+// Share `number`, whose progress is in turns walked back.
+void WalkShareBackward(const BackwardWalk& walk, const Shares& shares, size_t number, int worker) {
   const RecurrencePlan& plan = walk.work.plan;
   const Sequences& sequences = walk.work.sequences;
-  const size_t rows = share.end - share.begin;
-  std::fill_n(walk.scratch.dh + share.begin * plan.padded, rows * plan.padded, 0.0f);
-  std::fill_n(walk.scratch.dc + share.begin * plan.padded, rows * plan.padded, 0.0f);
-  const size_t first = static_cast<size_t>(sequences.starts[share.begin]);
-  for (size_t turn = static_cast<size_t>(sequences.lengths[share.begin]); turn-- > first;) {
-    const size_t active = sequences.Active(share.begin, share.end, turn);
-    WalkTurnBackward(walk, share, turn, active);
+  const Share share = shares[number];
+  WalkProgress progress(walk.scratch.tables.progress[number]);
+  std::fill_n(walk.scratch.dh + share.first_row * plan.padded, share.count * plan.padded, 0.0f);
+  std::fill_n(walk.scratch.dc + share.first_row * plan.padded, share.count * plan.padded, 0.0f);
+  const size_t stem_turns = number == 0 ? sequences.Stem(plan) : 0;
+  const size_t first = sequences.FirstTurn(plan, share.Sequence(0));
+  for (size_t turn = static_cast<size_t>(sequences.lengths[share.Sequence(0)]); turn-- > first;) {
+    const size_t active = share.Active(plan, sequences, turn);
+    if (turn < stem_turns) JoinStemAt(walk, shares, turn);
+    WalkTurnBackward(walk, share, turn, active, worker);
     CarryShareSums(walk, share, turn, first);
-    if (turn > 0 && static_cast<size_t>(sequences.starts[share.begin + active - 1]) == turn) {
-      progress.Report(plan.steps - turn);
-    }
-  }
-}
-
-// `bounds` are those of the shares, whose progress is in turns walked back.
-void WalkStemBackward(const BackwardWalk& walk, size_t shares, int worker) {
-  const RecurrencePlan& plan = walk.work.plan;
-  const Sequences& sequences = walk.work.sequences;
-  const RecurrenceTables& tables = walk.scratch.tables;
-  const Share share = StemShare(plan, worker);
-  for (size_t turn = sequences.Stem(plan); turn-- > 0;) {
-    const SequenceRange leaving = LeavingAfter(plan, sequences, turn + 1);
-    for (size_t k = 0; k < shares && leaving.begin < leaving.end; ++k) {
-      const bool holds_some =
-          static_cast<size_t>(tables.bounds[k])<leaving.end&& static_cast<size_t>(tables.bounds[k + 1])> leaving.begin;
-      if (holds_some) WalkProgress(tables.progress[k]).WaitFor(plan.steps - turn - 1);
-    }
-    JoinStem(leaving, plan, {0, plan.units}, walk.scratch.dh, walk.scratch.dc);
-    WalkTurnBackward(walk, share, turn, 1);
-    CarryShareSums(walk, share, turn, 0);
+    if (number > 0 && LeftStemBefore(sequences, share, turn, active)) progress.Report(plan.steps - turn);
   }
 }
 
 }  // namespace
 
-// The stem is walked by the thread of the last share, whose sequences leave it last: before the share's own turns in
-// the forward pass and after them in the backward pass. Tasks begin in their order, so that what another one waits for
-// has begun.
+// The share with the stem's turns is number 0. In the forward pass the others wait for it where their sequences leave
+// the stem, in the backward pass it waits for them. Tasks begin in their order, so that what another one waits for has
+// begun.
 
 void WalkForward(const ForwardWalk& walk, ThreadPool& pool) {
   const RecurrenceTables& tables = walk.scratch.tables;
   const size_t threads = static_cast<size_t>(pool.threads());
-  const size_t shares = DivideSequences(walk.work.plan, walk.work.sequences, threads, tables.bounds);
+  const Shares shares(walk.work.plan, walk.work.sequences, threads, tables.shares);
   tables.progress[0] = 0;
-  pool.ParallelFor(shares, [&](size_t task, int worker) {
-    const size_t number = shares - 1 - task;
-    const Share share = {static_cast<size_t>(tables.bounds[number]), static_cast<size_t>(tables.bounds[number + 1]),
-                         worker};
+  pool.ParallelFor(shares.count(), [&](size_t number, int worker) {
     WalkProgress stem(tables.progress[0]);
-    if (task == 0) WalkStemForward(walk, worker, stem);
-    WalkShareForward(walk, share, stem);
+    WalkShareForward(walk, shares, number, stem, worker);
   });
 }
 
 void WalkBackward(const BackwardWalk& walk, ThreadPool& pool) {
   const RecurrenceTables& tables = walk.scratch.tables;
   const size_t threads = static_cast<size_t>(pool.threads());
-  const size_t shares = DivideSequences(walk.work.plan, walk.work.sequences, threads, tables.bounds);
-  std::fill_n(tables.progress, shares, 0);
-  pool.ParallelFor(shares, [&](size_t number, int worker) {
-    const Share share = {static_cast<size_t>(tables.bounds[number]), static_cast<size_t>(tables.bounds[number + 1]),
-                         worker};
-    WalkProgress progress(tables.progress[number]);
-    WalkShareBackward(walk, share, progress);
-    if (number + 1 == shares) WalkStemBackward(walk, shares, worker);
+  const Shares shares(walk.work.plan, walk.work.sequences, threads, tables.shares);
+  std::fill_n(tables.progress, shares.count(), 0);
+  pool.ParallelFor(shares.count(), [&](size_t task, int worker) {
+    WalkShareBackward(walk, shares, shares.count() - 1 - task, worker);
   });
 }
 

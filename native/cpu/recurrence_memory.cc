@@ -49,7 +49,8 @@ RecurrenceTables::RecurrenceTables(const RecurrencePlan& plan, Placement& placem
   lengths = placement.Take<int32_t>(plan.batch);
   starts = placement.Take<int32_t>(plan.batch);
   times = placement.Take<int32_t>(plan.batch * plan.steps);
-  bounds = placement.Take<int32_t>(plan.MostGroups() + 1);
+  shares = {placement.Take<int32_t>(plan.batch), placement.Take<int32_t>(plan.batch),
+            placement.Take<int32_t>(plan.MostGroups() + 1), placement.Take<int32_t>(plan.MostGroups())};
   progress = placement.Take<int32_t>(plan.MostGroups());
   fixed = placement.Take<float>(kBlocks * plan.padded);
   bias = placement.Take<float>(plan.bias_blocks * plan.padded);

@@ -8,6 +8,7 @@
 #include "cpu/recurrence_fold.h"
 #include "cpu/recurrence_plan.h"
 #include "cpu/recurrence_sequences.h"
+#include "cpu/recurrence_shares.h"
 
 /// The arrays of the recurrence's fast paths in the memory that the caller gives. Each is made twice: once without
 /// memory, to learn the bytes, and once with it.
@@ -51,7 +52,7 @@ struct RecurrenceTables {
   int32_t* lengths;
   int32_t* starts;
   int32_t* times;
-  int32_t* bounds;          // [groups + 1]
+  ShareArrays shares;
   int32_t* progress;        // [groups]: how far the shares' walks have come
   float* fixed;             // [4, padded]: values of fixed blocks
   float* bias;              // [bias blocks, padded]

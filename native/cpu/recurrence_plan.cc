@@ -15,7 +15,7 @@ constexpr size_t kBadStride = 1024;
 
 // Rows of a group: more of them save loads and stores of the sums, fewer give more tasks.
 constexpr size_t kMostGroupRows = 4;
-constexpr size_t kFewGroups = 8;
+constexpr size_t kFewGroups = 16;
 
 size_t SpreadStride(size_t stride, size_t row) { return stride % kBadStride == 0 ? stride + row : stride; }
 

@@ -50,35 +50,4 @@ Sequences FindSequences(const RecurrencePlan& plan, const uint8_t* mask, const i
   return mask == nullptr ? UnmaskedSequences(plan, tokens, arrays) : MaskedSequences(plan, mask, arrays);
 }
 
-size_t DivideSequences(const RecurrencePlan& plan, const Sequences& sequences, size_t most, int32_t* bounds) {
-  // A step costs something even where few sequences take part in it. A turn of the stem reads all weights for one row.
-  constexpr int64_t kStepCost = 1, kStemTurnCost = 2;
-  const auto cost_of = [&](size_t p) {
-    const int64_t stem = sequences.HoldsStem(plan, p) ? kStemTurnCost * sequences.starts[p] : 0;
-    return sequences.lengths[p] - sequences.starts[p] + kStepCost + stem;
-  };
-  int64_t left = 0;
-  for (size_t p = 0; p < plan.batch; ++p) left += cost_of(p);
-  size_t ranges = 0, begin = 0;
-  while (begin < plan.batch && most > 0) {
-    const int64_t share = (left + static_cast<int64_t>(most) - 1) / static_cast<int64_t>(most);
-    int64_t taken = 0;
-    size_t end = begin;
-    while (end < plan.batch) {
-      int64_t group = 0;
-      const size_t group_end = std::min(end + plan.group_rows, plan.batch);
-      for (size_t p = end; p < group_end; ++p) group += cost_of(p);
-      if (end > begin && most > 1 && taken + group / 2 > share) break;
-      taken += group;
-      end = group_end;
-    }
-    bounds[ranges++] = static_cast<int32_t>(begin);
-    begin = end;
-    left -= taken;
-    --most;
-  }
-  bounds[ranges] = static_cast<int32_t>(plan.batch);
-  return ranges;
-}
-
 }  // namespace slim

@@ -40,14 +40,6 @@ struct Sequences {
   size_t Time(const RecurrencePlan& plan, size_t p, size_t row) const {
     return times == nullptr ? row : static_cast<size_t>(times[p * plan.steps + row]);
   }
-  /// How many of the sequences [begin, end) walk the turn by themselves: they are the first.
-  size_t Active(size_t begin, size_t end, size_t turn) const {
-    while (end > begin &&
-           (static_cast<size_t>(lengths[end - 1]) <= turn || static_cast<size_t>(starts[end - 1]) > turn)) {
-      --end;
-    }
-    return end - begin;
-  }
 };
 
 /// Where FindSequences writes; shaped as in Sequences.
@@ -61,9 +53,5 @@ struct SequenceArrays {
 /// `mask` may be null. `tokens` [B, T] are read where the plan allows of a stem.
 Sequences FindSequences(const RecurrencePlan& plan, const uint8_t* mask, const int32_t* tokens,
                         const SequenceArrays& arrays);
-
-/// Cuts the sequences into at most `most` ranges of whole groups of about the same number of steps; the stem counts for
-/// the last. bounds [most + 1]; returns the number of ranges.
-size_t DivideSequences(const RecurrencePlan& plan, const Sequences& sequences, size_t most, int32_t* bounds);
 
 }  // namespace slim

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "backend.h"
 
@@ -28,22 +29,30 @@ struct CellParameters {
   Activation gate_activation;
 };
 
+/// Row r of a step is that of sequence sequences[r]. What is told to be of [sequences] lies by the number of the
+/// sequence, from that of sequence 0 on; what is of [rows] lies row by row.
 struct ForwardStep {
   size_t rows;
+  const int32_t* sequences;            // [rows]
   const float* const* input_products;  // [rows] of [input blocks, padded]
   const float* recurrent_products;     // [rows][full blocks, padded], or null: h is zero
   size_t recurrent_stride;
-  const float* diagonals;  // [rows][diagonal blocks, padded]; stride 0: one for all
+  const float* diagonals;  // [sequences][diagonal blocks, padded]; stride 0: one for all
   size_t diagonal_stride;
-  const float* h_before;  // [rows][padded]
+  const float* h_before;  // [sequences][padded]
   const float* c_before;
   float* h_after;  // may be h_before
   float* c_after;  // may be c_before
   size_t state_stride;
-  float* kept;  // [rows][kept blocks, padded], or null: inference
+  float* kept;  // [sequences][kept blocks, padded], or null: inference
   size_t kept_stride;
+  size_t kept_count;
+  /// Floats from a row of states, and of kept values, to that of the turn after, which is asked for meanwhile where
+  /// values are kept.
+  ptrdiff_t next_state;
+  ptrdiff_t next_kept;
   float* const* output;       // [rows] of [units], each may be null
-  const float* full_factors;  // [rows][full blocks, padded] of dropout, or null
+  const float* full_factors;  // [sequences][full blocks, padded] of dropout, or null
   float* operands;            // gets h_after times the factors: shaped and strided as full_factors
   size_t full_stride;
   size_t full_count;
@@ -52,14 +61,15 @@ struct ForwardStep {
 
 struct BackwardStep {
   size_t rows;
-  float* kept;  // values; gets the gradients of the pre-activations
+  const int32_t* sequences;  // [rows]
+  float* kept;               // [sequences][kept blocks, padded]: values; gets the gradients of the pre-activations
   size_t kept_stride;
   size_t kept_count;
   const float* diagonals;
   size_t diagonal_stride;
-  const float* diagonal_factors;  // [rows][diagonal blocks, padded] of dropout, or null
+  const float* diagonal_factors;  // [sequences][diagonal blocks, padded] of dropout, or null
   size_t diagonal_factor_stride;
-  const float* h_before;
+  const float* h_before;  // [sequences][padded]
   const float* c_before;
   const float* c_after;
   size_t state_stride;
@@ -74,7 +84,7 @@ struct BackwardStep {
   const float* const* doutput;  // [rows] of [units]: added to dh; each may be null
   float* sums;                  // [groups][bias and diagonal blocks, padded]: added to
   size_t sums_stride;
-  size_t group_rows;  // row r belongs to group r / group_rows
+  size_t group_rows;  // sequence p belongs to group p / group_rows
   float* row_values;  // [2, padded]: scratch for softmax
 };
 

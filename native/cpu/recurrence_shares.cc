@@ -1,0 +1,80 @@
+#include "cpu/recurrence_shares.h"
+
+#include <algorithm>
+
+namespace slim {
+namespace {
+
+// The sequences of a group.
+struct Group {
+  size_t begin, end;
+};
+
+Group GroupOf(const RecurrencePlan& plan, size_t number) {
+  const size_t begin = number * plan.group_rows;
+  return {begin, std::min(begin + plan.group_rows, plan.batch)};
+}
+
+int32_t StepsOf(const RecurrencePlan& plan, const Sequences& sequences, const Group& group) {
+  // A sequence costs something even where it has no step.
+  int32_t steps = static_cast<int32_t>(group.end - group.begin);
+  for (size_t p = group.begin; p < group.end; ++p) steps += static_cast<int32_t>(sequences.Rows(plan, p));
+  return steps;
+}
+
+// The groups in the order in which they are given away: that of the stem first, the others as they come, which is by
+// falling steps.
+size_t InOrder(const RecurrencePlan& plan, bool stem, size_t i) {
+  return stem ? (i + plan.groups - 1) % plan.groups : i;
+}
+
+}  // namespace
+
+size_t Share::Active(const RecurrencePlan& plan, const Sequences& walks, size_t turn) const {
+  size_t active = count;
+  while (active > 0) {
+    const size_t p = Sequence(active - 1);
+    if (static_cast<size_t>(walks.lengths[p]) > turn && walks.FirstTurn(plan, p) <= turn) break;
+    --active;
+  }
+  return active;
+}
+
+Shares::Shares(const RecurrencePlan& plan, const Sequences& sequences, size_t most, const ShareArrays& arrays)
+    : arrays_(arrays), group_rows_(plan.group_rows), count_(std::min(most, plan.groups)) {
+  const bool stem = sequences.Stem(plan) > 0;
+  int32_t* loads = arrays.bounds;
+  std::fill_n(loads, count_, 0);
+  for (size_t i = 0; i < plan.groups; ++i) {
+    const size_t group = InOrder(plan, stem, i);
+    int32_t* least = std::min_element(loads, loads + count_);
+    *least += StepsOf(plan, sequences, GroupOf(plan, group));
+    arrays.owners[group] = static_cast<int32_t>(least - loads);
+  }
+  int32_t row = 0;
+  for (size_t share = 0; share < count_; ++share) {
+    arrays.bounds[share] = row;
+    const auto add = [&](size_t p) {
+      arrays.sequences[row] = static_cast<int32_t>(p);
+      arrays.rows[p] = row++;
+    };
+    const size_t held = stem && share == 0 ? plan.batch - 1 : plan.batch;  // the sequence with the stem
+    if (held < plan.batch) add(held);
+    for (size_t number = 0; number < plan.groups; ++number) {
+      if (static_cast<size_t>(arrays.owners[number]) != share) continue;
+      const Group group = GroupOf(plan, number);
+      for (size_t p = group.begin; p < group.end; ++p) {
+        if (p != held) add(p);
+      }
+    }
+  }
+  arrays.bounds[count_] = row;
+}
+
+Share Shares::operator[](size_t number) const {
+  const size_t begin = static_cast<size_t>(arrays_.bounds[number]),
+               end = static_cast<size_t>(arrays_.bounds[number + 1]);
+  return {arrays_.sequences + begin, end - begin, begin};
+}
+
+}  // namespace slim

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "cpu/recurrence_plan.h"
+#include "cpu/recurrence_sequences.h"
+
+namespace slim {
+
+/// The sequences that one thread walks. Those that walk a turn are the first of them: the one that holds the stem,
+/// which walks all turns, comes before the others, whose turns begin later and later, or end sooner and sooner.
+struct Share {
+  const int32_t* sequences;  // [count]
+  size_t count;
+  size_t first_row;  // of arrays that have a row for each sequence, share after share
+
+  size_t Sequence(size_t row) const { return static_cast<size_t>(sequences[row]); }
+  /// How many of the sequences walk the turn.
+  size_t Active(const RecurrencePlan& plan, const Sequences& walks, size_t turn) const;
+};
+
+/// Where the shares are written.
+struct ShareArrays {
+  int32_t* sequences;  // [B]: those of share 0, of share 1, ...
+  int32_t* rows;       // [B]: place of a sequence in it
+  int32_t* bounds;     // [groups + 1]: where the shares begin in it
+  int32_t* owners;     // [groups]: the share of a group of sequences
+};
+
+/// A batch's sequences, divided among threads by whole groups so that all have about the same number of steps to walk,
+/// and begin with about the same number of sequences: a sequence that leaves the stem finds it has come so far.
+class Shares {
+ public:
+  /// At most `most` shares.
+  Shares(const RecurrencePlan& plan, const Sequences& sequences, size_t most, const ShareArrays& arrays);
+
+  size_t count() const { return count_; }
+  Share operator[](size_t number) const;
+  /// The number of the share of sequence p. That of the stem, if there is one, is 0.
+  size_t OwnerOf(size_t p) const { return static_cast<size_t>(arrays_.owners[p / group_rows_]); }
+  /// Where sequence p has its row in arrays of rows share after share.
+  size_t RowOf(size_t p) const { return static_cast<size_t>(arrays_.rows[p]); }
+
+ private:
+  ShareArrays arrays_;
+  size_t group_rows_;
+  size_t count_;
+};
+
+}  // namespace slim
