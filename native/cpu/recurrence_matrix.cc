@@ -110,20 +110,20 @@ bool LeftStemBefore(const Sequences& sequences, const Share& share, size_t turn,
 }
 
 // Gives the states after the stem's turns to the sequences that leave it then.
-void LeaveStemAfter(const ForwardWalk& walk, size_t turns, WalkProgress& progress) {
+void LeaveStemAfter(const ForwardWalk& walk, size_t turns, WalkProgress stem) {
   const RecurrencePlan& plan = walk.work.plan;
   const SequenceRange leaving = LeavingAfter(plan, walk.work.sequences, turns);
   if (leaving.begin == leaving.end) return;
   const StateArrays states = StatesBefore(plan, walk.cache, walk.scratch, turns);
   LeaveStem(leaving, plan, {0, plan.padded}, states.h, states.c, states.stride);
-  progress.Report(turns);
+  stem.Report(turns);
 }
 
-// Share `number`; `stem` is how far share 0 has come.
-void WalkShareForward(const ForwardWalk& walk, const Shares& shares, size_t number, WalkProgress& stem, int worker) {
+void WalkShareForward(const ForwardWalk& walk, const Shares& shares, size_t number, int worker) {
   const RecurrencePlan& plan = walk.work.plan;
   const Sequences& sequences = walk.work.sequences;
   const Share share = shares[number];
+  const WalkProgress stem = shares.Progress(0);
   InputProducts::Chunk chunk{share, worker};
   const size_t stem_turns = number == 0 ? sequences.Stem(plan) : 0;
   const size_t turns = static_cast<size_t>(sequences.lengths[share.Sequence(0)]);
@@ -229,18 +229,18 @@ void JoinStemAt(const BackwardWalk& walk, const Shares& shares, size_t turn) {
   const SequenceRange leaving = LeavingAfter(plan, walk.work.sequences, turn + 1);
   for (size_t p = leaving.begin; p < leaving.end; ++p) {
     const size_t owner = shares.OwnerOf(p), row = shares.RowOf(p) * plan.padded;
-    if (owner != 0) WalkProgress(scratch.tables.progress[owner]).WaitFor(plan.steps - turn - 1);
+    if (owner != 0) shares.Progress(owner).WaitFor(plan.steps - turn - 1);
     AddRow(plan.units, scratch.dh + row, scratch.dh + stem);
     AddRow(plan.units, scratch.dc + row, scratch.dc + stem);
   }
 }
 
-// Share `number`, whose progress is in turns walked back.
+// Progress is in turns walked back.
 void WalkShareBackward(const BackwardWalk& walk, const Shares& shares, size_t number, int worker) {
   const RecurrencePlan& plan = walk.work.plan;
   const Sequences& sequences = walk.work.sequences;
   const Share share = shares[number];
-  WalkProgress progress(walk.scratch.tables.progress[number]);
+  WalkProgress progress = shares.Progress(number);
   std::fill_n(walk.scratch.dh + share.first_row * plan.padded, share.count * plan.padded, 0.0f);
   std::fill_n(walk.scratch.dc + share.first_row * plan.padded, share.count * plan.padded, 0.0f);
   const size_t stem_turns = number == 0 ? sequences.Stem(plan) : 0;
@@ -261,21 +261,12 @@ void WalkShareBackward(const BackwardWalk& walk, const Shares& shares, size_t nu
 // begun.
 
 void WalkForward(const ForwardWalk& walk, ThreadPool& pool) {
-  const RecurrenceTables& tables = walk.scratch.tables;
-  const size_t threads = static_cast<size_t>(pool.threads());
-  const Shares shares(walk.work.plan, walk.work.sequences, threads, tables.shares);
-  tables.progress[0] = 0;
-  pool.ParallelFor(shares.count(), [&](size_t number, int worker) {
-    WalkProgress stem(tables.progress[0]);
-    WalkShareForward(walk, shares, number, stem, worker);
-  });
+  const Shares shares(walk.work.plan, walk.work.sequences, pool, walk.scratch.tables.shares);
+  pool.ParallelFor(shares.count(), [&](size_t number, int worker) { WalkShareForward(walk, shares, number, worker); });
 }
 
 void WalkBackward(const BackwardWalk& walk, ThreadPool& pool) {
-  const RecurrenceTables& tables = walk.scratch.tables;
-  const size_t threads = static_cast<size_t>(pool.threads());
-  const Shares shares(walk.work.plan, walk.work.sequences, threads, tables.shares);
-  std::fill_n(tables.progress, shares.count(), 0);
+  const Shares shares(walk.work.plan, walk.work.sequences, pool, walk.scratch.tables.shares);
   pool.ParallelFor(shares.count(), [&](size_t task, int worker) {
     WalkShareBackward(walk, shares, shares.count() - 1 - task, worker);
   });

@@ -50,8 +50,8 @@ RecurrenceTables::RecurrenceTables(const RecurrencePlan& plan, Placement& placem
   starts = placement.Take<int32_t>(plan.batch);
   times = placement.Take<int32_t>(plan.batch * plan.steps);
   shares = {placement.Take<int32_t>(plan.batch), placement.Take<int32_t>(plan.batch),
-            placement.Take<int32_t>(plan.MostGroups() + 1), placement.Take<int32_t>(plan.MostGroups())};
-  progress = placement.Take<int32_t>(plan.MostGroups());
+            placement.Take<int32_t>(plan.MostGroups() + 1), placement.Take<int32_t>(plan.MostGroups()),
+            placement.Take<int32_t>(plan.MostGroups())};
   fixed = placement.Take<float>(kBlocks * plan.padded);
   bias = placement.Take<float>(plan.bias_blocks * plan.padded);
   diagonals = placement.Take<float>(std::max<size_t>(masked, 1) * plan.diagonal_blocks * plan.padded);

@@ -53,7 +53,6 @@ struct RecurrenceTables {
   int32_t* starts;
   int32_t* times;
   ShareArrays shares;
-  int32_t* progress;        // [groups]: how far the shares' walks have come
   float* fixed;             // [4, padded]: values of fixed blocks
   float* bias;              // [bias blocks, padded]
   float* diagonals;         // [diagonal blocks, padded]; with recurrent dropout [B] of them, times the factors

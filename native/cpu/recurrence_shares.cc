@@ -40,8 +40,13 @@ size_t Share::Active(const RecurrencePlan& plan, const Sequences& walks, size_t 
   return active;
 }
 
-Shares::Shares(const RecurrencePlan& plan, const Sequences& sequences, size_t most, const ShareArrays& arrays)
-    : arrays_(arrays), group_rows_(plan.group_rows), count_(std::min(most, plan.groups)) {
+Shares::Shares(const RecurrencePlan& plan, const Sequences& sequences, const ThreadPool& pool,
+               const ShareArrays& arrays)
+    : arrays_(arrays),
+      group_rows_(plan.group_rows),
+      count_(std::min(static_cast<size_t>(pool.threads()), plan.groups)),
+      spins_(pool.spins()) {
+  std::fill_n(arrays.progress, count_, 0);
   const bool stem = sequences.Stem(plan) > 0;
   int32_t* loads = arrays.bounds;
   std::fill_n(loads, count_, 0);

@@ -1,10 +1,13 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
 #include "cpu/recurrence_plan.h"
 #include "cpu/recurrence_sequences.h"
+#include "cpu/spin_wait.h"
+#include "cpu/thread_pool.h"
 
 namespace slim {
 
@@ -20,23 +23,48 @@ struct Share {
   size_t Active(const RecurrencePlan& plan, const Sequences& walks, size_t turn) const;
 };
 
+/// How far the walk of a share has come, for walks on other threads that need what it leaves behind. The walk that is
+/// waited for must have begun.
+class WalkProgress {
+ public:
+  WalkProgress(int32_t& turns, bool spins) : turns_(turns), spins_(spins) {}
+
+  /// `turns` rise.
+  void Report(size_t turns) {
+    turns_.store(static_cast<int32_t>(turns), std::memory_order_release);
+    turns_.notify_all();
+  }
+  void WaitFor(size_t turns) const {
+    int32_t seen = 0;
+    const auto come = [&] { return (seen = turns_.load(std::memory_order_acquire)) >= static_cast<int32_t>(turns); };
+    if (spins_ && SpinUntil(come)) return;
+    while (!come()) turns_.wait(seen, std::memory_order_acquire);
+  }
+
+ private:
+  std::atomic_ref<int32_t> turns_;
+  bool spins_;
+};
+
 /// Where the shares are written.
 struct ShareArrays {
   int32_t* sequences;  // [B]: those of share 0, of share 1, ...
   int32_t* rows;       // [B]: place of a sequence in it
   int32_t* bounds;     // [groups + 1]: where the shares begin in it
   int32_t* owners;     // [groups]: the share of a group of sequences
+  int32_t* progress;   // [groups]: of the shares
 };
 
 /// A batch's sequences, divided among threads by whole groups so that all have about the same number of steps to walk,
 /// and begin with about the same number of sequences: a sequence that leaves the stem finds it has come so far.
 class Shares {
  public:
-  /// At most `most` shares.
-  Shares(const RecurrencePlan& plan, const Sequences& sequences, size_t most, const ShareArrays& arrays);
+  /// No more than the pool has threads; none has begun to walk.
+  Shares(const RecurrencePlan& plan, const Sequences& sequences, const ThreadPool& pool, const ShareArrays& arrays);
 
   size_t count() const { return count_; }
   Share operator[](size_t number) const;
+  WalkProgress Progress(size_t number) const { return {arrays_.progress[number], spins_}; }
   /// The number of the share of sequence p. That of the stem, if there is one, is 0.
   size_t OwnerOf(size_t p) const { return static_cast<size_t>(arrays_.owners[p / group_rows_]); }
   /// Where sequence p has its row in arrays of rows share after share.
@@ -46,6 +74,7 @@ class Shares {
   ShareArrays arrays_;
   size_t group_rows_;
   size_t count_;
+  bool spins_;
 };
 
 }  // namespace slim

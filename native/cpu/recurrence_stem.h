@@ -1,6 +1,5 @@
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -47,26 +46,5 @@ void RepeatStemOutputs(const RecurrencePlan& plan, const Sequences& sequences, c
 /// that come in there.
 void SumStemGradients(const RecurrencePlan& plan, const Sequences& sequences, const StateGradient& doutput, float* sums,
                       ThreadPool& pool);
-
-/// How far a walk has come, for walks on other threads that need what it leaves behind. The walk that is waited for
-/// must have begun.
-class WalkProgress {
- public:
-  explicit WalkProgress(int32_t& turns) : turns_(turns) {}
-
-  /// `turns` rise.
-  void Report(size_t turns) {
-    turns_.store(static_cast<int32_t>(turns), std::memory_order_release);
-    turns_.notify_all();
-  }
-  void WaitFor(size_t turns) const {
-    for (int32_t seen; (seen = turns_.load(std::memory_order_acquire)) < static_cast<int32_t>(turns);) {
-      turns_.wait(seen, std::memory_order_acquire);
-    }
-  }
-
- private:
-  std::atomic_ref<int32_t> turns_;
-};
 
 }  // namespace slim

@@ -1,6 +1,5 @@
 #include "cpu/thread_pool.h"
 
-#include <chrono>
 #include <string>
 #include <utility>
 
@@ -8,14 +7,11 @@
 #include <xmmintrin.h>
 #endif
 
+#include "cpu/spin_wait.h"
 #include "errors.h"
 
 namespace slim {
 namespace {
-
-// How long a thread without work looks for some before it sleeps. Waking a sleeper takes some 5 to 50 us, and the gaps
-// between the regions of a training step are shorter than that; beyond it the core is better left to others.
-constexpr std::chrono::microseconds kSpinTime{20};
 
 // The pool whose task this thread is running, and as which worker.
 struct Place {
@@ -34,27 +30,6 @@ class Enter {
  private:
   Place saved_;
 };
-
-inline void Pause() {
-#if defined(__SSE__) || defined(_M_X64)
-  _mm_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield" ::: "memory");
-#endif
-}
-
-// Waits for `done` without sleeping, for kSpinTime at the most.
-template <class Condition>
-bool SpinUntil(const Condition& done) {
-  const auto deadline = std::chrono::steady_clock::now() + kSpinTime;
-  do {
-    for (int i = 0; i < 16; ++i) {
-      if (done()) return true;
-      Pause();
-    }
-  } while (std::chrono::steady_clock::now() < deadline);
-  return done();
-}
 
 }  // namespace
 

@@ -63,6 +63,9 @@ class ThreadPool {
 
   int threads() const { return static_cast<int>(workers_.size()) + 1; }
 
+  /// Whether threads that wait look for what they wait for before they sleep: each may have a core of its own.
+  bool spins() const { return spin_; }
+
   /// Calls function(task, worker) once for each task in [0, tasks) and returns when all are done; at most 2^32 - 1
   /// tasks. `worker` lies in [0, threads()) and is held by one thread at a time: index scratch memory by it. Tasks are
   /// handed out in rising order, so put long ones first.
