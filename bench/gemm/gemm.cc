@@ -312,7 +312,8 @@ Options ParseOptions(int argc, char** argv) {
         options.threads.push_back(std::max(1, std::atoi(list.c_str() + at)));
       }
     } else {
-      std::fprintf(stderr, "Expected --threads, --samples, --only, --pin, --cpu-time, --json or --names but received %s\n",
+      std::fprintf(stderr,
+                   "Expected --threads, --samples, --only, --pin, --cpu-time, --json or --names but received %s\n",
                    name.c_str());
       std::exit(2);
     }
