@@ -27,8 +27,8 @@
 #include "cpu/dispatch.h"
 #include "cpu/memory.h"
 #include "cpu/product.h"
-#include "cpu/thread_pool.h"
 #include "peer.h"
+#include "thread_pool.h"
 
 namespace {
 
