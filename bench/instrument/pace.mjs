@@ -25,6 +25,7 @@ export class Pace {
   #fastest = 0;
   #shortest = Number.POSITIVE_INFINITY;
   #patient = true;
+  #taken = 0;
   /** Turns that were taken again, and turns that count although the machine was slow. */
   repeated = 0;
   slow = 0;
@@ -57,6 +58,7 @@ export class Pace {
    */
   begin({ gflops }) {
     this.#fastest = gflops;
+    this.#taken = 0;
     this.repeated = 0;
     this.slow = 0;
   }
@@ -66,9 +68,10 @@ export class Pace {
     for (let tries = 1; ; tries++) {
       const begun = await this.#waitForFullPace();
       const result = await turn();
-      if (begun && (await this.#isFull())) return result;
-      if (!begun || tries === MOST_TRIES) {
-        this.slow++;
+      const full = begun && (await this.#isFull());
+      if (full || !begun || tries === MOST_TRIES) {
+        this.#taken++;
+        if (!full) this.slow++;
         return result;
       }
       this.repeated++;
@@ -78,8 +81,14 @@ export class Pace {
   async #isFull() {
     const { gflops, roundTrip = 0 } = await this.#probe();
     this.#fastest = Math.max(this.#fastest, gflops);
-    if (roundTrip > 0) this.#shortest = Math.min(this.#shortest, roundTrip);
+    if (roundTrip > 0) this.#learn(roundTrip);
     return gflops >= FULL_RATE * this.#fastest && roundTrip <= NEAR * this.#shortest;
+  }
+
+  /** Where the processors turn out to lie much nearer at times, the turns so far had been taken for full ones too easily. */
+  #learn(roundTrip) {
+    if (NEAR * roundTrip < this.#shortest) this.slow = this.#taken;
+    this.#shortest = Math.min(this.#shortest, roundTrip);
   }
 
   /** A machine that is slow for longer is measured as it is, without another wait before it has been at full pace again. */

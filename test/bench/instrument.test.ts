@@ -99,6 +99,12 @@ describe('the pace of the machine', () => {
     expect([pace.slow, clock.seconds]).toEqual([1, 181]);
   });
 
+  test('counts the turns as slow that were taken before the processors came nearer for the first time', async () => {
+    const { pace, turn } = paceOf([...Array(5).fill(far), near]);
+    for (let turns = 1; turns <= 4; turns++) expect(await turn()).toBe(turns);
+    expect([pace.repeated, pace.slow]).toEqual([0, 2]);
+  });
+
   test('begins each comparison with its own ceiling but remembers how near the processors can lie', async () => {
     const { pace, clock, turn } = paceOf([at(100, 55), at(100, 55), at(80, 320), at(80, 55)]);
     await turn();
