@@ -75,6 +75,7 @@ function showProgress(done, of) {
 
 /** Measures what was chosen. A comparison that fails is named and left out. */
 async function measureSections(context) {
+  const { pace } = context;
   const sections = {};
   for (const name of chosen) {
     const { title, needs, measure } = COMPARISONS[name];
@@ -86,8 +87,8 @@ async function measureSections(context) {
     const begun = Date.now();
     try {
       const { ceilings, ceiling } = await measuredCeilings(context.programs.ceilings, threads);
-      const pace = Pace.of(context.programs.ceilings, ceiling);
-      const result = await measure({ ...context, ceilings, ceiling, pace });
+      pace.begin(ceiling);
+      const result = await measure({ ...context, ceilings, ceiling });
       const seconds = Math.round((Date.now() - begun) / 1000);
       const usedByOthers = Math.max(before, await busyShare());
       const date = new Date(begun).toISOString().slice(0, 10);
@@ -129,6 +130,7 @@ async function compare() {
   const context = {
     ...{ ...contestants, start, programs, scratch, rounds, samples, threads },
     data: dataFolder(options.data),
+    pace: Pace.of(programs.ceilings, threads),
     progress: showProgress,
   };
   const equality = await checkEquality(context);

@@ -2,14 +2,17 @@
 // activations in the first-level cache, per second, on one thread and on all.
 //
 //   bench_ceilings [--threads N,N...] [--samples N]
-//   bench_ceilings --multiply-adds N
+//   bench_ceilings --pace N
 //
-// Prints one JSON object; in the second form that of the multiply-adds alone on N threads, within some milliseconds.
-// Each ceiling is the fastest of the samples: load from elsewhere only lowers it.
+// Prints one JSON object. Each ceiling is the fastest of the samples: load from elsewhere only lowers it. The second
+// form tells within some 20 milliseconds whether the machine runs as it can: the multiply-adds alone on N threads and,
+// for more than one, the round trip of a cache line between two processors, which no ceiling depends on but threads'
+// work does.
 //
 //   gflops       10^9 floating-point operations a second, two to a multiply-add
 //   gigabytes    10^9 bytes a second of a[i] = b[i] + s c[i] over arrays that no cache holds, two reads and a write
 //   activations  10^9 evaluations a second, of tanh and sigmoid in turn
+//   roundTrip    nanoseconds; left out where there is one processor alone
 
 #include "cpu/dispatch.h"
 
@@ -82,11 +85,13 @@ HWY_AFTER_NAMESPACE();
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "cpu/memory.h"
+#include "round_trip.h"
 
 namespace slim {
 namespace {
@@ -163,10 +168,16 @@ double Activations(int threads, int samples) {
   });
 }
 
+void PrintPace(int threads) {
+  std::printf("{\"threads\": %d, \"gflops\": %.1f", threads, MultiplyAdds(threads, 1));
+  const std::optional<double> round_trip = threads > 1 ? RoundTripNanoseconds() : std::nullopt;
+  if (round_trip.has_value()) std::printf(", \"roundTrip\": %.1f", *round_trip);
+  std::printf("}\n");
+}
+
 int Main(int count, char** arguments) {
-  if (count == 3 && std::string(arguments[1]) == "--multiply-adds") {
-    const int threads = std::max(1, std::atoi(arguments[2]));
-    std::printf("{\"threads\": %d, \"gflops\": %.1f}\n", threads, MultiplyAdds(threads, 1));
+  if (count == 3 && std::string(arguments[1]) == "--pace") {
+    PrintPace(std::max(1, std::atoi(arguments[2])));
     return 0;
   }
   std::vector<int> threads;
@@ -182,8 +193,7 @@ int Main(int count, char** arguments) {
     } else if (i + 1 < count && name == "--samples") {
       samples = std::max(1, std::atoi(arguments[++i]));
     } else {
-      std::fprintf(stderr, "Expected --threads N,N..., --samples N or --multiply-adds N alone but received %s\n",
-                   name.c_str());
+      std::fprintf(stderr, "Expected --threads N,N..., --samples N or --pace N alone but received %s\n", name.c_str());
       return 2;
     }
   }

@@ -7,7 +7,7 @@ export const title = 'Slim layers beside ones written by hand';
 
 const VARIANTS = ['LSTM3', 'LSTM10'];
 
-export async function measure({ ours, torch, keras, rounds, samples, progress }) {
+export async function measure({ ours, torch, keras, rounds, samples, pace, progress }) {
   const groups = [];
   for (const shape of shapes) {
     for (const variant of VARIANTS) {
@@ -24,6 +24,7 @@ export async function measure({ ours, torch, keras, rounds, samples, progress })
         ],
         rounds,
         progress,
+        pace,
       );
       await Promise.all([torch.call('drop', { key }), keras.call('drop', { key })]);
       groups.push({

@@ -56,9 +56,8 @@ async function measureReviews({ folder, ids, size }, { ours, torch, rounds, samp
   const rows = await takeTurns(entrants, rounds, progress, pace);
   await torch.call('drop', { key: 'embedding' });
   await torch.call('packed', { key: 'packed', ...table, ...WIDTHS });
-  rows.push(
-    ...(await takeTurns([{ name: 'PyTorch, packed', turn: timed('packed', 1) }], Math.min(rounds, PACKED_ROUNDS))),
-  );
+  const packed = { name: 'PyTorch, packed', turn: timed('packed', 1) };
+  rows.push(...(await takeTurns([packed], Math.min(rounds, PACKED_ROUNDS), undefined, pace)));
   await torch.call('drop', { key: 'packed' });
 
   const peer = rows.find(({ name }) => name === PEER);

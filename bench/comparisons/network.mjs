@@ -19,7 +19,7 @@ const vectors = ({ data }) => dataFile(data, join('vectors', 'news-imdb.ppmi-svd
 export const needs = (context) => archive(context) && vectors(context);
 
 export async function measure(context) {
-  const { ours, keras, scratch, rounds, progress } = context;
+  const { ours, keras, scratch, rounds, pace, progress } = context;
   const folder = join(scratch, 'posts');
   writeArrays(folder, await newsgroupPosts(archive(context), vectors(context), POSTS));
   const timed = (contestant, key) => async () => (await contestant.call('time-network', { key })).postsPerSecond;
@@ -31,7 +31,7 @@ export async function measure(context) {
   }
   const { chosen } = await keras.call('network', { key: 'network', folder, batchSize: BATCH_SIZE });
   entrants.push({ name: 'Keras LSTM', form: chosen, turn: timed(keras, 'network') });
-  const rows = await takeTurns(entrants, rounds, progress);
+  const rows = await takeTurns(entrants, rounds, progress, pace);
   const peer = rows.at(-1);
   return {
     about:

@@ -1,13 +1,14 @@
 // GF/s of the CPU's products, beside the peer's in the same run.
 //
 //   bench_gemm [--threads N,N...] [--samples N] [--only TEXT] [--pin] [--cpu-time] [--json]
+//   bench_gemm --names
 //
 // Every shape has several sets of fresh random operands, together larger than a core's caches, that the calls go
 // through in turn. Samples of ours and of the peer's alternate; the table shows medians and, as spread, the distance of
 // the quartiles in percent of the median; `ratio` compares medians, `of best` the fastest samples, which other load on
 // the machine touches least. `packed` is a product whose right operand was packed before, as the weights are in a
 // training step; `+pack` packs it within the measured time. The peer gets dense rows where ours overlap. With --json
-// each row is an object of its own line instead.
+// each row is an object of its own line instead. --names tells the names of the shapes, which --only takes parts of.
 
 #include <sched.h>
 #include <time.h>
@@ -26,8 +27,8 @@
 #include "cpu/dispatch.h"
 #include "cpu/memory.h"
 #include "cpu/product.h"
-#include "cpu/thread_pool.h"
 #include "peer.h"
+#include "thread_pool.h"
 
 namespace {
 
@@ -280,6 +281,7 @@ struct Options {
   bool pin = false;
   bool cpu_time = false;
   bool json = false;
+  bool names = false;
 };
 
 Options ParseOptions(int argc, char** argv) {
@@ -295,6 +297,8 @@ Options ParseOptions(int argc, char** argv) {
       options.cpu_time = true;
     } else if (name == "--json") {
       options.json = true;
+    } else if (name == "--names") {
+      options.names = true;
     } else if (name == "--pin") {
       options.pin = true;
     } else if (name == "--samples") {
@@ -308,7 +312,8 @@ Options ParseOptions(int argc, char** argv) {
         options.threads.push_back(std::max(1, std::atoi(list.c_str() + at)));
       }
     } else {
-      std::fprintf(stderr, "Expected --threads, --samples, --only, --pin, --cpu-time or --json but received %s\n",
+      std::fprintf(stderr,
+                   "Expected --threads, --samples, --only, --pin, --cpu-time, --json or --names but received %s\n",
                    name.c_str());
       std::exit(2);
     }
@@ -343,6 +348,11 @@ void PrintHeads(const char* ours) {
   std::printf("%-44s %2s  %s  %-15s  ratio  of best\n", "", "th", ours, peer::Name().empty() ? "" : "peer");
 }
 
+void PrintNames() {
+  for (const Shape& shape : kProducts) std::printf("%s\n", shape.name);
+  for (const Shape& shape : kGradients) std::printf("%s\n", shape.name);
+}
+
 void TimeShapes(const Options& options, slim::ThreadPool& pool, ReportRow report, void (*heads)(const char* ours)) {
   const auto wanted = [&](const Shape& shape) {
     return std::string(shape.name).find(options.only) != std::string::npos;
@@ -361,6 +371,10 @@ void TimeShapes(const Options& options, slim::ThreadPool& pool, ReportRow report
 
 int main(int argc, char** argv) {
   const Options options = ParseOptions(argc, argv);
+  if (options.names) {
+    PrintNames();
+    return 0;
+  }
   if (options.pin) PinToFirstCore();
   if (!options.json) PrintTitle(options);
   for (const int threads : options.threads) {

@@ -3,6 +3,12 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 
+/** The names of all shapes, of which none is a part of another. */
+export async function productNames(program) {
+  const { stdout } = await promisify(execFile)(program, ['--names']);
+  return stdout.trim().split('\n');
+}
+
 /** @param options names and values of the program's options, `--json` apart */
 export async function timedProducts(program, options) {
   const { stdout } = await promisify(execFile)(program, ['--json', ...options]);

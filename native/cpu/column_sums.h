@@ -2,7 +2,7 @@
 
 #include <cstddef>
 
-#include "cpu/thread_pool.h"
+#include "thread_pool.h"
 
 namespace slim {
 

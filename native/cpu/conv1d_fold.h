@@ -6,7 +6,7 @@
 #include "backend.h"
 #include "cpu/conv1d_geometry.h"
 #include "cpu/memory.h"
-#include "cpu/thread_pool.h"
+#include "thread_pool.h"
 
 namespace slim {
 

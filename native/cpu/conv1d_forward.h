@@ -7,7 +7,7 @@
 #include "cpu/conv1d_geometry.h"
 #include "cpu/memory.h"
 #include "cpu/product.h"
-#include "cpu/thread_pool.h"
+#include "thread_pool.h"
 
 namespace slim {
 

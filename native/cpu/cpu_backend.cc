@@ -17,8 +17,8 @@
 #include "cpu/optimizer.h"
 #include "cpu/pooling.h"
 #include "cpu/recurrence.h"
-#include "cpu/thread_pool.h"
 #include "errors.h"
+#include "thread_pool.h"
 
 namespace slim {
 namespace {

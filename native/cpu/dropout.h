@@ -4,8 +4,8 @@
 #include <cstdint>
 
 #include "backend.h"
-#include "cpu/thread_pool.h"
 #include "philox.h"
+#include "thread_pool.h"
 
 namespace slim {
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "backend.h"
-#include "cpu/thread_pool.h"
+#include "thread_pool.h"
 
 namespace slim {
 

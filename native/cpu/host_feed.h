@@ -4,7 +4,7 @@
 
 #include "backend.h"
 #include "cpu/memory.h"
-#include "cpu/thread_pool.h"
+#include "thread_pool.h"
 
 namespace slim {
 

@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "cpu/thread_pool.h"
+#include "thread_pool.h"
 
 /// Backend's operations that move bytes.
 namespace slim {

@@ -3,7 +3,7 @@
 #include <cstdint>
 
 #include "backend.h"
-#include "cpu/thread_pool.h"
+#include "thread_pool.h"
 
 /// Backend's operations of these names.
 namespace slim {

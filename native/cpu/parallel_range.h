@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 
-#include "cpu/thread_pool.h"
+#include "thread_pool.h"
 
 namespace slim {
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "backend.h"
-#include "cpu/thread_pool.h"
+#include "thread_pool.h"
 
 /// Dense products of single-precision matrices. All matrices are row-major; a stride counts floats from row to row.
 ///

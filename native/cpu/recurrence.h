@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "backend.h"
-#include "cpu/thread_pool.h"
+#include "thread_pool.h"
 
 /// The recurrence on the CPU: Backend's operations of the same names, with the threads they run on and the step's
 /// values. Shapes, aliasing and the meaning of null are those of backend.h.

@@ -5,7 +5,7 @@
 
 #include "cpu/recurrence_plan.h"
 #include "cpu/recurrence_sequences.h"
-#include "cpu/thread_pool.h"
+#include "thread_pool.h"
 
 namespace slim {
 

@@ -10,7 +10,7 @@
 #include "cpu/recurrence_plan.h"
 #include "cpu/recurrence_sequences.h"
 #include "cpu/recurrence_steps.h"
-#include "cpu/thread_pool.h"
+#include "thread_pool.h"
 
 /// Walks the steps of cells with a full recurrent product, and of those whose activation takes whole rows. Each thread
 /// has sequences of its own for all their steps, so nothing waits between the steps.

@@ -7,7 +7,7 @@
 #include "cpu/recurrence_memory.h"
 #include "cpu/recurrence_plan.h"
 #include "cpu/recurrence_steps.h"
-#include "cpu/thread_pool.h"
+#include "thread_pool.h"
 
 /// The weights as the kernels read them.
 namespace slim {

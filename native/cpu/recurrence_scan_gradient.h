@@ -7,7 +7,7 @@
 #include "cpu/recurrence_memory.h"
 #include "cpu/recurrence_plan.h"
 #include "cpu/recurrence_sequences.h"
-#include "cpu/thread_pool.h"
+#include "thread_pool.h"
 
 /// The gradient of a scan's kernel W, summed while the gradients of the pre-activations are still in the cache that the
 /// scan left them in. A task of the scan owns a slice of the sequences and a panel of units, and so the sum of these;

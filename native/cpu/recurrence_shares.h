@@ -6,8 +6,8 @@
 
 #include "cpu/recurrence_plan.h"
 #include "cpu/recurrence_sequences.h"
-#include "cpu/spin_wait.h"
-#include "cpu/thread_pool.h"
+#include "spin_wait.h"
+#include "thread_pool.h"
 
 namespace slim {
 

@@ -6,7 +6,7 @@
 #include "cpu/recurrence_output.h"
 #include "cpu/recurrence_plan.h"
 #include "cpu/recurrence_sequences.h"
-#include "cpu/thread_pool.h"
+#include "thread_pool.h"
 
 /// The stem of a batch's sequences (see Sequences): how it is found, and what passes between it and them.
 namespace slim {

@@ -6,7 +6,7 @@
 #include "cpu/recurrence_memory.h"
 #include "cpu/recurrence_output.h"
 #include "cpu/recurrence_plan.h"
-#include "cpu/thread_pool.h"
+#include "thread_pool.h"
 
 /// The gradients of bias and diagonals: sums over the steps of each group of sequences, then over the groups.
 namespace slim {

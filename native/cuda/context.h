@@ -45,6 +45,10 @@ struct CudaContext {
   CublasLt* cublaslt = nullptr;
   /// Null before a layer asked for it (DeviceSession::OpenCudnn): to open it takes time and memory.
   CudnnLstm* cudnn = nullptr;
+  /// What the environment asked for when the device was opened (recurrence_choice.h): the recurrence's kernel, empty
+  /// for the device's own choice, and whether choices are told.
+  std::string kernel_asked;
+  bool tells_kernels = false;
 
   static constexpr size_t kTickets = 64;
 };

@@ -1,7 +1,9 @@
 #include "cuda/device_session.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <string>
+#include <string_view>
 
 #include "cuda/check.h"
 #include "cuda/device_memory.h"
@@ -40,6 +42,16 @@ Precision PrecisionOn(const DeviceLimits& device, Precision asked) {
   return std::find(there.begin(), there.end(), asked) == there.end() ? Precision::kFloat32 : asked;
 }
 
+std::string KernelAsked() {
+  const char* kernel = std::getenv("SLIM_LSTM_KERNEL");
+  return kernel == nullptr ? "" : kernel;
+}
+
+bool TellsKernels() {
+  const char* log = std::getenv("SLIM_LSTM_LOG");
+  return log != nullptr && std::string_view(log).find("kernels") != std::string_view::npos;
+}
+
 // cuBLASLt asks for a fixed size. Our own kernels make do with less where the device has little.
 size_t WorkspaceBytes(const DeviceLimits& device, const CublasLt* cublaslt) {
   constexpr size_t kLeast = size_t{1} << 20;
@@ -52,6 +64,8 @@ size_t WorkspaceBytes(const DeviceLimits& device, const CublasLt* cublaslt) {
 DeviceSession::DeviceSession(int ordinal, Precision precision) {
   context_.device = LimitsOf(ordinal);
   context_.precision = PrecisionOn(context_.device, precision);
+  context_.kernel_asked = KernelAsked();
+  context_.tells_kernels = TellsKernels();
   Enter();
   LimitDeviceMemory();
   try {

@@ -61,7 +61,7 @@ void WalkForward(const CudaContext& context, const RecurrencePlan& plan, const F
     TeamForward(context, plan, choice.team, {operands, plan.full_blocks, weights.recurrent_kernel}, scratch.team);
   } catch (const GridTooLarge& error) {
     // Another process may hold what the device said it had.
-    TellFallback(plan, Pass::kForward, error.what());
+    TellFallback(context, plan, Pass::kForward, error.what());
     WalkGraph(context, plan, operands, weights, scratch);
   }
 }
@@ -87,7 +87,7 @@ void WalkBackward(const CudaContext& context, const RecurrencePlan& plan, const 
   try {
     TeamBackward(context, plan, choice.team, {operands, plan.full_blocks, weights.recurrent_kernel}, scratch.team);
   } catch (const GridTooLarge& error) {
-    TellFallback(plan, Pass::kBackward, error.what());
+    TellFallback(context, plan, Pass::kBackward, error.what());
     WalkGraphBack(context, plan, operands, weights, scratch);
   }
 }
@@ -95,7 +95,7 @@ void WalkBackward(const CudaContext& context, const RecurrencePlan& plan, const 
 bool ByCudnn(const CudaContext& context, const RecurrencePlan& plan, Pass pass) {
   if (!TakesCudnn(plan.shape)) return false;
   if (CudnnServesBatch(context, plan.shape, plan.batch, plan.training)) return true;
-  TellWithoutCudnn(plan, pass);
+  TellWithoutCudnn(context, plan, pass);
   return false;
 }
 

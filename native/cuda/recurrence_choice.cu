@@ -3,7 +3,6 @@
 #include <mutex>
 #include <set>
 #include <string>
-#include <string_view>
 
 #include "cuda/context.h"
 #include "cuda/cudnn.h"
@@ -44,11 +43,10 @@ std::string InWords(const CudaContext& context, const RecurrenceChoice& choice) 
          std::to_string(team.sequences) + " sequences at a time, products in " + NameOf(team.engine.precision);
 }
 
-void TellOnce(const std::string& text) {
-  const char* log = std::getenv("SLIM_LSTM_LOG");
-  if (log == nullptr || std::string_view(log).find("kernels") == std::string_view::npos) return;
+void TellOnce(const RecurrencePlan& plan, Pass pass, const std::string& choice) {
   static std::mutex mutex;
   static std::set<std::string> told;
+  const std::string text = InWords(plan, pass) + choice;
   const std::lock_guard<std::mutex> lock(mutex);
   if (told.insert(text).second) std::fprintf(stderr, "slim-lstm: %s\n", text.c_str());
 }
@@ -91,25 +89,25 @@ RecurrenceChoice ChooseBest(const CudaContext& context, const RecurrencePlan& pl
 }  // namespace
 
 RecurrenceChoice ChooseKernel(const CudaContext& context, const RecurrencePlan& plan, Pass pass) {
-  const char* named = std::getenv("SLIM_LSTM_KERNEL");
-  RecurrenceChoice choice =
-      named == nullptr || *named == 0 ? ChooseBest(context, plan, pass) : ChooseNamed(context, plan, pass, named);
-  TellOnce(InWords(plan, pass) + InWords(context, choice));
+  const std::string& asked = context.kernel_asked;
+  RecurrenceChoice choice = asked.empty() ? ChooseBest(context, plan, pass) : ChooseNamed(context, plan, pass, asked);
+  if (context.tells_kernels) TellOnce(plan, pass, InWords(context, choice));
   return choice;
 }
 
 bool TakesCudnn(const RecurrenceShape& shape) { return shape.implementation == Implementation::kCudnn; }
 
-void TellCudnn(const RecurrencePlan& plan, Pass pass) {
-  TellOnce(InWords(plan, pass) + "cuDNN " + CudnnLibrary().version);
+void TellCudnn(const CudaContext& context, const RecurrencePlan& plan, Pass pass) {
+  if (context.tells_kernels) TellOnce(plan, pass, "cuDNN " + CudnnLibrary().version);
 }
 
-void TellWithoutCudnn(const RecurrencePlan& plan, Pass pass) {
-  TellOnce(InWords(plan, pass) + "own kernels, as cuDNN needs more memory for this batch than for a larger one");
+void TellWithoutCudnn(const CudaContext& context, const RecurrencePlan& plan, Pass pass) {
+  if (context.tells_kernels)
+    TellOnce(plan, pass, "own kernels, as cuDNN needs more memory for this batch than for a larger one");
 }
 
-void TellFallback(const RecurrencePlan& plan, Pass pass, const char* reason) {
-  TellOnce(InWords(plan, pass) + "graph instead of a grid: " + reason);
+void TellFallback(const CudaContext& context, const RecurrencePlan& plan, Pass pass, const char* reason) {
+  if (context.tells_kernels) TellOnce(plan, pass, std::string("graph instead of a grid: ") + reason);
 }
 
 }  // namespace slim::cuda

@@ -152,7 +152,7 @@ void CudnnForward(const CudaContext& context, const RecurrenceShape& shape, int6
   const bool training = cache != nullptr;
   const Layout layout(shape, batch, input.x == nullptr);
   const Memory memory(layout, training, scratch);
-  TellCudnn(RecurrencePlan(shape, batch, layout.embedded, training), Pass::kForward);
+  TellCudnn(context, RecurrencePlan(shape, batch, layout.embedded, training), Pass::kForward);
   const StateOutput by_turn = layout.moves_states ? StateOutput{memory.states, layout.units} : output;
   context.cudnn->Forward(shape, batch, InputRows(context, layout, input, memory.x), weights, by_turn, cache,
                          memory.cudnn, context.stream);
@@ -165,7 +165,7 @@ void CudnnBackward(const CudaContext& context, const RecurrenceShape& shape, int
                    const RecurrenceGradients& gradients, const SequenceGradient& dinput, void* scratch) {
   const Layout layout(shape, batch, input.x == nullptr);
   const Memory memory(layout, true, scratch);
-  TellCudnn(RecurrencePlan(shape, batch, layout.embedded, true), Pass::kBackward);
+  TellCudnn(context, RecurrencePlan(shape, batch, layout.embedded, true), Pass::kBackward);
   StateGradient by_turn = doutput;
   if (layout.moves_states) {
     MoveRows(context, layout, false, {doutput.dh, doutput.stride, nullptr, memory.states, layout.units, layout.units});

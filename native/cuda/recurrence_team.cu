@@ -136,7 +136,7 @@ TeamChoice ChooseTeam(const CudaContext& context, const RecurrencePlan& plan, Pa
   if (plan.positions > std::numeric_limits<int32_t>::max()) return Refusal("there are too many positions");
   TeamChoice choice;
   choice.kind = kind;
-  choice.engine = ChooseTeamEngine(context.precision, context.device.capability, plan, pass);
+  choice.engine = ChooseTeamEngine(context.precision, plan, pass);
   const TeamEngine& engine = choice.engine;
   if (engine.kernel < 0) return Refusal(std::to_string(plan.units) + " units are too many");
   const auto units = static_cast<int>(plan.units);

@@ -102,9 +102,8 @@ TeamEngine ChooseMatrix(Precision precision, const RecurrencePlan& plan, Pass pa
 
 }  // namespace
 
-TeamEngine ChooseTeamEngine(Precision precision, int capability, const RecurrencePlan& plan, Pass pass) {
-  const bool matrix_units = precision != Precision::kFloat32 && capability >= 80;
-  return matrix_units ? ChooseMatrix(precision, plan, pass) : ChooseLanes(plan, pass);
+TeamEngine ChooseTeamEngine(Precision precision, const RecurrencePlan& plan, Pass pass) {
+  return precision == Precision::kFloat32 ? ChooseLanes(plan, pass) : ChooseMatrix(precision, plan, pass);
 }
 
 }  // namespace slim::cuda

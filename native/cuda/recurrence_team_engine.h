@@ -22,8 +22,8 @@ struct TeamEngine {
   int sum_stride = 0;     // floats of shared memory that a warp needs for the sums of a sequence
 };
 
-/// Matrix units need compute capability 8.0: devices without them multiply in float32. For a layer with at least one
-/// full product. An engine's sums have the same bits whatever the blocks of a team.
-TeamEngine ChooseTeamEngine(Precision precision, int capability, const RecurrencePlan& plan, Pass pass);
+/// For a precision that the device has (precisions.h), and a layer with at least one full product. An engine's sums
+/// have the same bits whatever the blocks of a team.
+TeamEngine ChooseTeamEngine(Precision precision, const RecurrencePlan& plan, Pass pass);
 
 }  // namespace slim::cuda

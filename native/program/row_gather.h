@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "cpu/thread_pool.h"
+#include "thread_pool.h"
 
 namespace slim {
 

@@ -1,11 +1,12 @@
 /** What `slim-lstm bench` is asked: sizes, variants, and where its picture goes. */
 
-import { access, constants, readFile } from 'node:fs/promises';
+import { access, constants } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { InvalidArgumentError as WrongUsage } from 'commander';
-import { InvalidArgumentError, InvalidFileError } from '../errors.js';
-import { cannotRead, cannotWrite } from '../file-access.js';
-import { resolveVariant, type Variant, type VariantDefinition, variants } from '../variants.js';
+import { InvalidArgumentError } from '../errors.js';
+import { cannotWrite } from '../file-access.js';
+import { resolveVariant, type Variant, variants } from '../variants.js';
+import { readVariants } from './variant-file.js';
 
 /** The variant that the others are compared with. */
 export const BASE = 'LSTM';
@@ -68,35 +69,6 @@ export async function wantedVariants(
     seen.add(name);
   }
   return wanted;
-}
-
-/**
- * The variant that a JSON file holds, or an array's, in the form of `defineVariant`.
- *
- * @throws FileAccessError if it cannot be read; InvalidFileError if it is no JSON; InvalidArgumentError naming the file
- *   and what of the variant is wrong.
- */
-async function readVariants(file: string): Promise<Variant[]> {
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (cause) {
-    throw cannotRead(file, cause);
-  }
-  let content: unknown;
-  try {
-    content = JSON.parse(text);
-  } catch (cause) {
-    throw new InvalidFileError('ERR_JSON', `${file} is not JSON: ${(cause as Error).message}`, { cause });
-  }
-  const definitions = Array.isArray(content) ? content : [content];
-  return definitions.map((definition: unknown) => {
-    try {
-      return resolveVariant(definition as VariantDefinition);
-    } catch (cause) {
-      throw new InvalidArgumentError(`${(cause as Error).message} (in ${file})`, { cause });
-    }
-  });
 }
 
 /** So that a long run does not end in a picture that cannot be written. @throws FileAccessError */

@@ -32,7 +32,10 @@ export function evaluateCommand(): Command {
     .argument('<run>', 'folder of a training run or of a model');
   return addDataOptions(command)
     .addOption(
-      new Option('--part <part>', 'validation: what the run held back of the same --data')
+      new Option(
+        '--part <part>',
+        "all: whatever --data holds, of a run's own data what it was trained on too; validation: what it held back of it",
+      )
         .choices(['all', 'validation'])
         .default('all'),
     )

@@ -25,7 +25,10 @@ function number<Value>(flags: string, description: string, read: (text: string) 
 /** Those of all recipes, in the order of the help. */
 function settingOptions(): Option[] {
   return [
-    new Option('--variant <name>', `the LSTM: ${Object.keys(variants).join(', ')}`),
+    new Option(
+      '--variant <name or file>',
+      `the LSTM: ${Object.keys(variants).join(', ')}, or one of your own as a .json file`,
+    ),
     number('--forget-constant <number>', 'of a variant whose forget gate is constant, such as LSTM6', finiteNumber),
     named('--activation <name>', "the LSTM's", ['tanh', 'linear', 'sigmoid', 'relu', 'softmax']),
     named('--recurrent-activation <name>', "the LSTM's gates'", Object.keys(gateActivations)),

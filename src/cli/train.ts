@@ -17,6 +17,7 @@ import { modelIn, prepareRunFolder, type RunRecord, writeRunFile } from './run-f
 import { addSettings, settingsFor } from './settings.js';
 import { addDataOptions, type DataOptions, sourceFor } from './text-data.js';
 import { naturalNumber, positiveInteger, precisionOption } from './values.js';
+import { variantOrName } from './variant-file.js';
 import { packageVersion } from './version.js';
 
 interface TrainOptions extends DataOptions {
@@ -53,15 +54,16 @@ async function train(command: Command, signal: AbortSignal): Promise<void> {
   };
   // What can be refused at once is refused before anything is read or written; --recipe takes known names alone.
   const recipe = recipeNamed(options.recipe) as Recipe;
-  const settings = settingsFor(recipe, command.opts());
-  recurrentLayer(settings);
+  const given = settingsFor(recipe, command.opts());
+  const settings = { ...given, variant: await variantOrName(given.variant) };
+  const { variant } = recurrentLayer(settings);
   checkedDevice(options.device);
   const source = sourceFor(recipe, command, signal);
   await prepareRunFolder(options.out, options.overwrite ?? false);
 
   const experiment = await recipe.prepare(source, settings, { seed: options.seed, signal, say });
   using model = buildModel(experiment, settings, options);
-  say(`${model.device}; ${settings.variant}, ${settings.activation}, ${learningRateInWords(settings)}`);
+  say(`${model.device}; ${variant.name}, ${settings.activation}, ${learningRateInWords(settings)}`);
   const { training, validation, samples, classNames, pixels } = experiment;
   const record: RunRecord = {
     version: packageVersion,

@@ -10,10 +10,12 @@ import type { OptimizerKind } from '../model/optimizers.js';
 import type { TextPipeline } from '../model/text-pipeline.js';
 import type { Float32Tensor, Tensor } from '../tensor.js';
 import type { LabelledTexts } from '../text/index.js';
+import type { Variant } from '../variants.js';
 
 /** What every experiment can be told. A recipe's `defaults` have a value for each. */
 export interface Settings {
-  readonly variant: string;
+  /** A name of the table of variants, or a variant. */
+  readonly variant: string | Variant;
   /** Another number for a forget gate that is constant. */
   readonly forgetConstant: number | undefined;
   readonly activation: LstmActivation;

@@ -45,22 +45,72 @@ test('entrants take turns, each round beginning with the next of them', async ()
 });
 
 describe('the pace of the machine', () => {
-  const paceOf = (rates: number[], best?: number) => new Pace(async () => rates.shift() as number, best);
+  const at = (gflops: number, roundTrip?: number) => ({ gflops, roundTrip });
+  const near = at(100, 55);
+  const far = at(100, 320);
+
+  /** A pace that finds one of `probes` after the other, at last the same again and again, on a clock that only sleep moves. */
+  function paceOf(probes: ReturnType<typeof at>[]) {
+    const clock = {
+      seconds: 0,
+      now: () => clock.seconds * 1000,
+      sleep: async (milliseconds: number) => {
+        clock.seconds += milliseconds / 1000;
+      },
+    };
+    const probe = async () => (probes.length > 1 ? probes.shift() : probes[0]);
+    const pace = new Pace(probe, clock);
+    let turns = 0;
+    return { pace, clock, turn: () => pace.during(async () => ++turns) };
+  }
 
   test('takes a turn again that began or ended slowly, until one is at full pace throughout', async () => {
-    const pace = paceOf([50, 100, 60, 100, 99], 100);
-    let turns = 0;
-    expect(await pace.during(async () => ++turns)).toBe(2);
+    const { pace, turn } = paceOf([at(50), at(100), at(60), at(100), at(99)]);
+    pace.begin({ gflops: 100 });
+    expect(await turn()).toBe(2);
     expect([pace.repeated, pace.slow]).toEqual([1, 0]);
   });
 
   test('is measured against the fastest seen, and a turn that never gets it counts as slow', async () => {
-    const pace = paceOf([100, 100, ...Array.from({ length: 8 }, () => [100, 50]).flat()]);
-    await pace.during(async () => 0);
-    let turns = 0;
-    await pace.during(async () => ++turns);
-    expect(turns).toBe(8);
+    const { pace, turn } = paceOf(
+      [100, 100, ...Array.from({ length: 8 }, () => [100, 50]).flat()].map((rate) => at(rate)),
+    );
+    expect(await turn()).toBe(1);
+    expect(await turn()).toBe(9);
     expect([pace.repeated, pace.slow]).toEqual([7, 1]);
+  });
+
+  test('is not full while the processors lie more than twice as far from each other as the nearest seen', async () => {
+    const { pace, clock, turn } = paceOf([at(100, 60), near, ...Array(90).fill(far), at(100, 105), far, near]);
+    expect(await turn()).toBe(1);
+    expect(await turn()).toBe(3);
+    expect([pace.repeated, pace.slow, clock.seconds]).toEqual([1, 0, 90]);
+  });
+
+  test('is waited for once, three minutes long, and not before each turn of a machine that stays slow', async () => {
+    const { pace, clock, turn } = paceOf([near, near, far]);
+    for (let turns = 1; turns <= 3; turns++) expect(await turn()).toBe(turns);
+    expect([pace.repeated, pace.slow, clock.seconds]).toEqual([0, 2, 180]);
+  });
+
+  test('has been waited for in vain, then comes back: the next slow time is waited for again', async () => {
+    const { pace, clock, turn } = paceOf([near, near, ...Array(181).fill(far), near, near, far, near]);
+    for (let turns = 1; turns <= 4; turns++) expect(await turn()).toBe(turns);
+    expect([pace.slow, clock.seconds]).toEqual([1, 181]);
+  });
+
+  test('counts the turns as slow that were taken before the processors came nearer for the first time', async () => {
+    const { pace, turn } = paceOf([...Array(5).fill(far), near]);
+    for (let turns = 1; turns <= 4; turns++) expect(await turn()).toBe(turns);
+    expect([pace.repeated, pace.slow]).toEqual([0, 2]);
+  });
+
+  test('begins each comparison with its own ceiling but remembers how near the processors can lie', async () => {
+    const { pace, clock, turn } = paceOf([at(100, 55), at(100, 55), at(80, 320), at(80, 55)]);
+    await turn();
+    pace.begin({ gflops: 80 });
+    await turn();
+    expect([pace.slow, clock.seconds]).toEqual([0, 1]);
   });
 });
 

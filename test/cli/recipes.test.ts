@@ -151,6 +151,53 @@ describe.each([
   });
 });
 
+describe('slim-lstm train with a variant of one own', () => {
+  const halfForgetting = {
+    name: 'half forgetting',
+    input: { recurrent: 'diagonal' },
+    forget: { constant: 0.5 },
+    candidate: { input: true, recurrent: 'full', bias: true },
+    output: { constant: 1 },
+  };
+
+  it.each([
+    ['mnist-rows', () => digits, []],
+    ['imdb-lu', () => reviews, ['--max-length', '8', '--num-words', '40']],
+    ['kent-salem', () => join(reviews, 'train'), ['--max-length', '249', '--filters', '4', '--num-words', '40']],
+  ])('%s tells its name, and evaluate needs the file no more', async (recipe, data, size) => {
+    const file = join(folder, 'half-forgetting.json');
+    const out = join(folder, `own-${recipe}`);
+    await writeFile(file, JSON.stringify(halfForgetting));
+    const settings = ['--units', '2', '--epochs', '1', '--forget-constant', '0.25', '--out', out, ...size];
+    const trained = await run(['train', '--recipe', recipe, '--data', data(), '--variant', file, ...settings]);
+    await rm(file);
+    expect(trained.err).toBe('');
+    expect(trained.out).toContain('; half forgetting with forget 0.25, tanh, ');
+    expect(JSON.parse(await readFile(join(out, 'run.json'), 'utf8')).options.variant).toMatchObject(halfForgetting);
+    expect(await readFile(join(out, 'model', 'model.json'), 'utf8')).toContain('half forgetting with forget 0.25');
+    const evaluated = await run(['evaluate', out, '--data', data(), '--part', 'validation', '--json']);
+    expect(evaluated.err).toBe('');
+    expect(JSON.parse(evaluated.out).accuracy).toBeGreaterThanOrEqual(0);
+  });
+
+  it.each([
+    ['that is missing', null, 1, /Cannot read .*: there is no such file/],
+    ['that is no JSON', '{', 1, /is not JSON/],
+    ['of two variants', JSON.stringify([halfForgetting, halfForgetting]), 2, /one variant in .* an array of 2/],
+    ['with a forget constant of 1', JSON.stringify({ ...halfForgetting, forget: { constant: 1 } }), 2, /-1 and 1/],
+  ])('refuses a file %s, naming it, before anything is written', async (_what, content, code, message) => {
+    const bad = join(folder, 'bad.json');
+    await rm(bad, { force: true });
+    if (content !== null) await writeFile(bad, content);
+    const out = join(folder, 'refused-variant');
+    const outcome = await run(['train', '--data', reviews, '--variant', bad, '--out', out]);
+    expect(outcome.err).toMatch(message);
+    expect(outcome.err).toContain(bad);
+    expect(outcome.code).toBe(code);
+    await expect(readdir(out)).rejects.toThrow(/ENOENT/);
+  });
+});
+
 describe('what a recipe has no use for', () => {
   it.each([
     ['mnist-rows', ['--filters', '3'], 2, /Expected no --filters for the recipe mnist-rows, which has no use for it/],

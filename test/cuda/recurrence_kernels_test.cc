@@ -20,9 +20,11 @@ std::string NameOf(const char* kernel, const NamedCell& named, const Problem& pr
          std::to_string(static_cast<int>(shape.cell.gate_activation));
 }
 
-void Compare(Bench& bench, const char* kernel, const NamedCell& named, const Problem& problem) {
+// On a fresh device, for the run of that number.
+void Compare(int run, const char* kernel, const NamedCell& named, const Problem& problem) {
   if (kernel != nullptr && !HasKernel(kernel)) return;
   const KernelNamed forced(kernel);
+  Bench bench(OpenCudaDevice(run));
   const ProblemData data = MakeData(problem);
   for (const NamedError& error : Errors(SolveOnDevice(bench, problem, data), SolvePlainly(problem, data))) {
     if (error.error <= 1e-5) continue;
@@ -44,9 +46,8 @@ std::vector<const char*> KernelsOf(const NamedCell& named) {
 }
 
 TEST("every variant equals the plain path, by every kernel that serves it") {
-  Bench bench(OpenCudaDevice(0));
   for (const NamedCell& named : AllCells()) {
-    for (const char* kernel : KernelsOf(named)) Compare(bench, kernel, named, MakeProblem(named.cell, 3, 4, 5, 17));
+    for (const char* kernel : KernelsOf(named)) Compare(0, kernel, named, MakeProblem(named.cell, 3, 4, 5, 17));
   }
 }
 
@@ -55,18 +56,16 @@ TEST("odd sizes equal the plain path") {
     int64_t batch, steps, inputs, units;
   };
   const Sizes sizes[] = {{1, 1, 1, 1}, {9, 3, 1, 2}, {2, 3, 4, 33}};
-  Bench bench(OpenCudaDevice(1));
   for (const NamedCell& named : SomeCells()) {
     for (const char* kernel : KernelsOf(named)) {
       for (const Sizes& size : sizes) {
-        Compare(bench, kernel, named, MakeProblem(named.cell, size.batch, size.steps, size.inputs, size.units));
+        Compare(1, kernel, named, MakeProblem(named.cell, size.batch, size.steps, size.inputs, size.units));
       }
     }
   }
 }
 
 TEST("directions, outputs, masks, dropout and embeddings equal the plain path together") {
-  Bench bench(OpenCudaDevice(2));
   int choice = 0;
   for (const NamedCell& named : SomeCells()) {
     for (const char* kernel : KernelsOf(named)) {
@@ -82,50 +81,46 @@ TEST("directions, outputs, masks, dropout and embeddings equal the plain path to
         problem.vocabulary = choice & 1 ? 7 : 40;  // fewer tokens than positions, or more
         if (choice & 16) problem.shape.recurrent_dropout = 0.3f;
         if (choice & 32) problem.shape.input_dropout = 0.25f;
-        Compare(bench, kernel, named, problem);
+        Compare(2, kernel, named, problem);
       }
     }
   }
 }
 
 TEST("masks under dropout, seen backwards, equal the plain path by every kernel") {
-  Bench bench(OpenCudaDevice(3));
   for (const NamedCell& named : SomeCells()) {
     for (const char* kernel : KernelsOf(named)) {
       Problem problem = MakeProblem(named.cell, 4, 6, 3, 6);
       problem.masked = true;
       problem.shape.reverse = problem.shape.return_sequences = problem.shape.align_output = true;
       problem.shape.recurrent_dropout = problem.shape.input_dropout = 0.4f;
-      Compare(bench, kernel, named, problem);
+      Compare(3, kernel, named, problem);
     }
   }
 }
 
 TEST("every activation equals the plain path") {
-  Bench bench(OpenCudaDevice(4));
   for (const NamedCell& named : SomeCells()) {
     for (const Activation activation : {Activation::kLinear, Activation::kRelu, Activation::kSigmoid}) {
       Problem problem = MakeProblem(named.cell, 2, 3, 3, 5);
       problem.shape.cell.activation = activation;
       problem.shape.cell.gate_activation = Activation::kHardSigmoid;
-      for (const char* kernel : KernelsOf(named)) Compare(bench, kernel, named, problem);
+      for (const char* kernel : KernelsOf(named)) Compare(4, kernel, named, problem);
     }
   }
 }
 
 TEST("softmax over the hidden axis equals the plain path") {
-  Bench bench(OpenCudaDevice(5));
   for (const NamedCell& named : AllCells()) {
     Problem problem = MakeProblem(named.cell, 3, 4, 3, 7);
     problem.shape.cell.activation = Activation::kSoftmax;
     problem.masked = problem.shape.return_sequences = true;
     problem.shape.recurrent_dropout = 0.3f;
-    Compare(bench, nullptr, named, problem);
+    Compare(5, nullptr, named, problem);
   }
 }
 
 TEST("inference equals the plain path and drops nothing") {
-  Bench bench(OpenCudaDevice(6));
   for (const NamedCell& named : SomeCells()) {
     int choice = 0;
     for (const char* kernel : KernelsOf(named)) {
@@ -135,16 +130,15 @@ TEST("inference equals the plain path and drops nothing") {
       problem.embedded = choice & 1;
       problem.masked = choice & 2;
       ++choice;
-      Compare(bench, kernel, named, problem);
+      Compare(6, kernel, named, problem);
     }
   }
 }
 
 TEST("sums over many steps lose nothing") {
-  Bench bench(OpenCudaDevice(7));
   const std::vector<NamedCell> cells = AllCells();
-  Compare(bench, "scan", cells[10], MakeProblem(cells[10].cell, 1, 20000, 1, 3));
-  Compare(bench, "block", cells[3], MakeProblem(cells[3].cell, 1, 500, 1, 3));
+  Compare(7, "scan", cells[10], MakeProblem(cells[10].cell, 1, 20000, 1, 3));
+  Compare(7, "block", cells[3], MakeProblem(cells[3].cell, 1, 500, 1, 3));
 }
 
 bool SameBits(const Solution& a, const Solution& b) {

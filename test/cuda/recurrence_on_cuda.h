@@ -14,7 +14,7 @@
 
 namespace slim::test {
 
-/// For the time of its life SLIM_LSTM_KERNEL names the kernels to use; null: the device's own choice.
+/// Devices that are opened while it lives use the kernels of that name, by SLIM_LSTM_KERNEL; null: their own choice.
 class KernelNamed {
  public:
   explicit KernelNamed(const char* name) {

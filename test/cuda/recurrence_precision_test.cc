@@ -38,8 +38,6 @@ std::string NameOf(const NamedPrecision& precision, const char* kernel, const Na
 
 void Compare(Bench& bench, const NamedPrecision& precision, const char* kernel, const NamedCell& named,
              const Problem& problem) {
-  if (!HasKernel(kernel)) return;
-  const KernelNamed forced(kernel);
   const ProblemData data = MakeData(problem);
   const double tolerance = precision.tolerance * (problem.shape.units < kFewUnits ? kToleranceOfFew : 1);
   for (const NamedError& error : Errors(SolveOnDevice(bench, problem, data), SolvePlainly(problem, data))) {
@@ -47,6 +45,15 @@ void Compare(Bench& bench, const NamedPrecision& precision, const char* kernel, 
     Fail(__FILE__, __LINE__,
          NameOf(precision, kernel, named, problem) + ", " + error.array + ": relative error " + Show(error.error));
   }
+}
+
+// On a fresh device, for the run of that number.
+void CompareOnDevice(int run, const NamedPrecision& precision, const char* kernel, const NamedCell& named,
+                     const Problem& problem) {
+  if (!HasKernel(kernel)) return;
+  const KernelNamed forced(kernel);
+  Bench bench(OpenCudaDevice(run, precision.precision));
+  Compare(bench, precision, kernel, named, problem);
 }
 
 // The cells that have a full recurrent product.
@@ -63,9 +70,9 @@ std::vector<NamedCell> CellsWithProducts() {
 TEST("every cell with a full product is within the precision of the plain path") {
   int run = 0;
   for (const NamedPrecision& precision : kPrecisions) {
-    Bench bench(OpenCudaDevice(run, precision.precision));
     for (const NamedCell& named : CellsWithProducts()) {
-      Compare(bench, precision, kKernels[run++ % 3], named, MakeProblem(named.cell, 3, 4, 5, 19));
+      CompareOnDevice(run, precision, kKernels[run % 3], named, MakeProblem(named.cell, 3, 4, 5, 19));
+      ++run;
     }
   }
 }
@@ -78,11 +85,11 @@ TEST("odd sizes are within the precision of the plain path") {
   const Sizes sizes[] = {{1, 1, 1, 1}, {9, 3, 1, 2}, {21, 2, 2, 15}, {2, 3, 4, 33}};
   int run = 2;
   for (const NamedPrecision& precision : kPrecisions) {
-    Bench bench(OpenCudaDevice(run, precision.precision));
     for (const NamedCell& named : {Family()[0], Family()[3], CustomCells()[0]}) {
       for (const Sizes& size : sizes) {
-        Compare(bench, precision, kKernels[run++ % 3], named,
-                MakeProblem(named.cell, size.batch, size.steps, size.inputs, size.units));
+        CompareOnDevice(run, precision, kKernels[run % 3], named,
+                        MakeProblem(named.cell, size.batch, size.steps, size.inputs, size.units));
+        ++run;
       }
     }
   }
@@ -91,7 +98,6 @@ TEST("odd sizes are within the precision of the plain path") {
 TEST("directions, outputs, masks, dropout and embeddings are within the precision of the plain path together") {
   int choice = 0;
   for (const NamedPrecision& precision : kPrecisions) {
-    Bench bench(OpenCudaDevice(choice, precision.precision));
     for (const NamedCell& named : {Family()[0], Family()[1], Family()[6], CustomCells()[0]}) {
       for (const char* kernel : kKernels) {
         // 7 has no divisor in common with the 32 combinations, so all of them come.
@@ -102,7 +108,7 @@ TEST("directions, outputs, masks, dropout and embeddings are within the precisio
           problem.shape.reverse = choice & 4;
           problem.embedded = choice & 8;
           if (choice & 16) problem.shape.recurrent_dropout = 0.3f;
-          Compare(bench, precision, kernel, named, problem);
+          CompareOnDevice(choice, precision, kernel, named, problem);
         }
       }
     }
@@ -192,6 +198,7 @@ TEST("layers whose depth several warps share out are within the precision of the
   const auto compare = [&](const NamedPrecision& precision, const char* kernel, const NamedCell& named, int64_t batch,
                            int64_t units, float dropout) {
     emulated::Restart(card, static_cast<uint64_t>(units));
+    const KernelNamed forced(kernel);
     Bench bench(cuda::MakeCudaBackend(0, precision.precision));
     Problem problem = MakeProblem(named.cell, batch, 2, 1, units);
     problem.shape.recurrent_dropout = dropout;
@@ -212,6 +219,7 @@ TEST("a device without matrix units multiplies in float32") {
   card.shared_per_multiprocessor = card.shared_per_block = size_t{64} << 10;
   for (const NamedPrecision& precision : kPrecisions) {
     emulated::Restart(card, 3);
+    const KernelNamed forced("block");
     Bench bench(cuda::MakeCudaBackend(0, precision.precision));
     NamedPrecision exact = precision;
     exact.tolerance = 1e-5;

@@ -2,8 +2,8 @@
 
 #include "activation_reference.h"
 #include "arrays.h"
-#include "cpu/thread_pool.h"
 #include "test.h"
+#include "thread_pool.h"
 
 namespace slim::test {
 namespace {

@@ -5,8 +5,8 @@
 
 #include "activation_reference.h"
 #include "arrays.h"
-#include "cpu/thread_pool.h"
 #include "test.h"
+#include "thread_pool.h"
 
 // The oracle is the definition in backend.h, summed in double precision.
 

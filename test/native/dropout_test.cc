@@ -1,9 +1,9 @@
 #include "cpu/dropout.h"
 
 #include "arrays.h"
-#include "cpu/thread_pool.h"
 #include "philox.h"
 #include "test.h"
+#include "thread_pool.h"
 
 namespace slim::test {
 namespace {

@@ -1,8 +1,8 @@
 #include "cpu/embedding.h"
 
 #include "arrays.h"
-#include "cpu/thread_pool.h"
 #include "test.h"
+#include "thread_pool.h"
 
 namespace slim::test {
 namespace {

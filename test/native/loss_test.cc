@@ -4,8 +4,8 @@
 #include <string>
 
 #include "arrays.h"
-#include "cpu/thread_pool.h"
 #include "test.h"
+#include "thread_pool.h"
 
 // The oracle is each loss's formula in double precision, and for gradients its central difference.
 

@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "arrays.h"
-#include "cpu/thread_pool.h"
 #include "optimizer_rules.h"
 #include "test.h"
+#include "thread_pool.h"
 
 // The oracle writes Keras' rules (keras/src/optimizers of Keras 3) for one element in double precision.
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "arrays.h"
-#include "cpu/thread_pool.h"
 #include "test.h"
+#include "thread_pool.h"
 
 namespace slim::test {
 namespace {

@@ -5,10 +5,10 @@
 
 #include "arrays.h"
 #include "cpu/memory.h"
-#include "cpu/thread_pool.h"
 #include "product_reference.h"
 #include "product_result.h"
 #include "test.h"
+#include "thread_pool.h"
 
 namespace slim::test {
 namespace {

@@ -11,10 +11,10 @@
 #include "backend.h"
 #include "cpu/memory.h"
 #include "cpu/recurrence.h"
-#include "cpu/thread_pool.h"
 #include "philox.h"
 #include "recurrence_reference.h"
 #include "test.h"
+#include "thread_pool.h"
 
 namespace slim::test {
 

@@ -1,4 +1,4 @@
-#include "cpu/thread_pool.h"
+#include "thread_pool.h"
 
 #include <string>
 #include <utility>
@@ -7,8 +7,8 @@
 #include <xmmintrin.h>
 #endif
 
-#include "cpu/spin_wait.h"
 #include "errors.h"
+#include "spin_wait.h"
 
 namespace slim {
 namespace {
