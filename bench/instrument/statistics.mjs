@@ -7,6 +7,10 @@ export function median(values) {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
+export function mean(values) {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
 /** Median, least, largest and number of the values, to four significant digits. */
 export function summary(values) {
   const digits = (value) => Number(value.toPrecision(4));
