@@ -2,7 +2,14 @@
 
 import { join } from 'node:path';
 import { writeArrays } from '../instrument/arrays.mjs';
-import { dataFile, distinctTokens, reviewBatches, trueTokens, vocabulary } from '../instrument/real-data.mjs';
+import {
+  dataFile,
+  distinctTokens,
+  longestPadding,
+  reviewBatches,
+  trueTokens,
+  vocabulary,
+} from '../instrument/real-data.mjs';
 import { layerRoofline } from '../instrument/roofline.mjs';
 import { mean } from '../instrument/statistics.mjs';
 import { takeTurns } from '../instrument/turns.mjs';
@@ -68,7 +75,8 @@ async function measureReviews({ folder, ids, size }, { ours, torch, rounds, ceil
   const peer = rows.find(({ name }) => name === PEER);
   const distinct = distinctTokens(ids);
   const tokens = trueTokens(ids);
-  const walked = { positions: tokens, inputRows: distinct, inputGradient: true };
+  // Padding is walked once at the least: all reviews of a batch have the same states there.
+  const walked = { positions: tokens + longestPadding(ids), inputRows: distinct, inputGradient: true };
   return {
     title:
       `B = ${batch}, T = ${steps}; ${tokens.toLocaleString('en')} of ${(batch * steps).toLocaleString('en')} positions ` +

@@ -58,6 +58,17 @@ export function trueTokens({ data, shape: [batches] }) {
   return Math.round(data.filter((id) => id !== 0).length / batches);
 }
 
+/** Steps of the longest padding in front in a batch: the mean over the batches. */
+export function longestPadding({ data, shape: [batches, batch, steps] }) {
+  const paddingOf = (row) => {
+    const first = data.subarray(row * steps, (row + 1) * steps).findIndex((id) => id !== 0);
+    return first === -1 ? steps : first;
+  };
+  const rows = Array.from({ length: batches * batch }, (_, row) => paddingOf(row));
+  const longest = Array.from({ length: batches }, (_, i) => Math.max(...rows.slice(i * batch, (i + 1) * batch)));
+  return Math.round(longest.reduce((sum, padding) => sum + padding, 0) / batches);
+}
+
 /** Tokens that differ in a batch, padding among them: the mean over the batches. */
 export function distinctTokens({ data, shape: [batches, batch, steps] }) {
   let sum = 0;
