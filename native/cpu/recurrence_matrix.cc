@@ -197,7 +197,9 @@ void WalkTurnBackward(const BackwardWalk& walk, const Share& share, size_t turn,
   step.diagonal_factor_stride = diagonal_width;
   step.h_before = cache.h + before;
   step.c_before = cache.c + before;
-  step.c_after = cache.c + plan.StateAfter(turn) * plan.padded;
+  const size_t after = plan.StateAfter(turn) * plan.padded;
+  step.h_after = cache.h + after;
+  step.c_after = cache.c + after;
   step.state_stride = plan.state_stride;
   step.dh = dh;
   step.dc = scratch.dc + share.first_row * plan.padded;

@@ -1,6 +1,7 @@
 #include "cpu/recurrence_operands.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "cell.h"
 #include "cpu/dropout.h"
@@ -30,6 +31,33 @@ void FillFixed(const RecurrencePlan& plan, int k, const float* bias, float* valu
                                   : Activate(plan.shape.cell.gate_activation, bias[j]);
   }
   std::fill(values + plan.units, values + plan.padded, 0.0f);
+}
+
+// |a| of gates up to which products of their denominators 1 + e^-a, and of these with c, stay far within the range of
+// floats.
+constexpr float kGateBound = 30.0f;
+// Below it a constant output gate leaves too little of tanh(c) in h.
+constexpr float kLeastOutput = 1e-13f;
+
+// Whether |u (.) h + b| of every gate that sees h by a diagonal alone stays within the bound, |h| being at most that of
+// the output gate, and whether that is not too small. Trained gates are far from either.
+bool AreGatesBounded(const RecurrencePlan& plan, const CellParameters& cell, const float* recurrent_diagonal) {
+  const float* output = cell.blocks[kOutputGate].fixed;
+  const float most_factor = plan.recurrent_dropout ? 1.0f / (1.0f - plan.shape.recurrent_dropout) : 1.0f;
+  // Not quite the bound, for the sake of what is rounded off on the way.
+  constexpr float kBound = 0.99f * kGateBound;
+  for (const int gate : {kInputGate, kForgetGate, kOutputGate}) {
+    const CellBlock& block = cell.blocks[gate];
+    if (block.diagonal < 0) continue;
+    const float* u = recurrent_diagonal + static_cast<size_t>(block.diagonal) * plan.units;
+    for (size_t j = 0; j < plan.units; ++j) {
+      const float h = output == nullptr ? 1.0f : std::fabs(output[j]);
+      const float b = block.bias == nullptr ? 0.0f : std::fabs(block.bias[j]);
+      if (!(std::fabs(u[j]) * most_factor * h + b < kBound)) return false;
+    }
+  }
+  if (output == nullptr) return true;
+  return std::all_of(output, output + plan.units, [](float value) { return std::fabs(value) >= kLeastOutput; });
 }
 
 }  // namespace
@@ -90,6 +118,7 @@ CellParameters PrepareCell(const RecurrencePlan& plan, const RecurrenceWeights& 
       described.fixed = values;
     }
   }
+  cell.bounded_gates = AreGatesBounded(plan, cell, weights.recurrent_diagonal);
   if (plan.diagonal_blocks == 0) return cell;
   const size_t width = plan.diagonal_blocks * plan.padded;
   const auto copy = [&](float* to) {

@@ -1,15 +1,12 @@
 #include "cpu/recurrence_scan_kernels.h"
 
-#include <iterator>
-#include <utility>
-
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/recurrence_scan_kernels.cc"
 #include "cpu/dispatch.h"
 #include "hwy/foreach_target.h"
 // Compiled once a target, so after foreach_target.h:
 #include "cpu/recurrence_cell-inl.h"
-#include "cpu/recurrence_scan_cell-inl.h"
+#include "cpu/recurrence_pointwise_cell-inl.h"
 
 #ifndef SLIM_SCAN_TABLE
 #define SLIM_SCAN_TABLE
@@ -113,23 +110,27 @@ HWY_INLINE void StreamUnits(Units<kVectors> units, float* to) {
 }
 
 // Some neighbouring units of a sequence, whose state is held in registers from turn to turn.
-template <ScanGates kGates, int kVectors>
+template <PointwiseTerms kTerms, int kVectors>
 class ForwardUnitsOfScan {
  public:
   ForwardUnitsOfScan(const CellParameters& cell, const ForwardScan& scan, size_t at)
       : cell_(cell),
         scan_(scan),
         at_(at),
-        weights_(LoadWeights<kGates, kVectors>(cell, scan.diagonals, at)),
+        weights_(LoadWeights<kTerms, kVectors>(cell, scan.diagonals, at)),
         h_(LoadUnits<kVectors>(scan.state_h + at)),
         c_(LoadUnits<kVectors>(scan.state_c + at)) {}
 
-  HWY_INLINE void Turn(size_t turn) {
-    const ptrdiff_t step = static_cast<ptrdiff_t>(turn);
+  HWY_INLINE BegunTurn<kVectors> Begin(size_t turn) const {
     const float* input = scan_.input_products[turn] + at_ - scan_.first_unit;
-    const Units<kVectors> candidate = ScanForwardUnits<kGates>(weights_, LoadUnits<kVectors>(input), h_, c_);
+    return BeginTurn<kTerms>(weights_, LoadUnits<kVectors>(input), h_, c_);
+  }
+
+  HWY_INLINE void Finish(const BegunTurn<kVectors>& begun, size_t turn) {
+    const ptrdiff_t step = static_cast<ptrdiff_t>(turn);
+    FinishTurn<kTerms>(begun, h_, c_);
     if (scan_.h != nullptr) {
-      Keep(candidate, scan_.kept + step * scan_.kept_stride);
+      Keep(begun.candidate, scan_.kept + step * scan_.kept_stride);
       Keep(c_, scan_.c + step * scan_.state_stride);
       Keep(h_, scan_.h + step * scan_.state_stride);
     }
@@ -153,31 +154,32 @@ class ForwardUnitsOfScan {
   const CellParameters& cell_;
   const ForwardScan& scan_;
   size_t at_;
-  ScanWeights<kVectors> weights_;
+  PointwiseWeights<kVectors> weights_;
   Units<kVectors> h_, c_;
 };
 
-template <ScanGates kGates>
-HWY_NOINLINE void ForwardOfScanCell(const CellParameters& cell, const ForwardScan& scan) {
+template <PointwiseTerms kTerms>
+HWY_NOINLINE void ForwardOfPointwiseCell(const CellParameters& cell, const ForwardScan& scan) {
   constexpr size_t kTwoStrips = size_t{2} * kScanVectors * kLanes;
   const bool asks = scan.h != nullptr && !scan.streams;
   size_t at = scan.first_unit;
   const size_t end = at + scan.units;
   for (; at + kTwoStrips <= end; at += kTwoStrips) {
     // Side by side: while the one waits for its activations, the other has work.
-    ForwardUnitsOfScan<kGates, kScanVectors> strip(cell, scan, at), other(cell, scan, at + kScanVectors * kLanes);
+    ForwardUnitsOfScan<kTerms, kScanVectors> strip(cell, scan, at), other(cell, scan, at + kScanVectors * kLanes);
     for (size_t turn = 0; turn < scan.turns; ++turn) {
       if (at == scan.first_unit) PrefetchRow(scan.ahead, turn);
       if (asks) PrefetchStates<2 * kScanVectors>(scan, static_cast<ptrdiff_t>(turn) + kTurnsAhead, at);
-      strip.Turn(turn);
-      other.Turn(turn);
+      const BegunTurn<kScanVectors> begun = strip.Begin(turn), other_begun = other.Begin(turn);
+      strip.Finish(begun, turn);
+      other.Finish(other_begun, turn);
     }
     strip.Leave();
     other.Leave();
   }
   for (; at < end; at += kLanes) {
-    ForwardUnitsOfScan<kGates, 1> strip(cell, scan, at);
-    for (size_t turn = 0; turn < scan.turns; ++turn) strip.Turn(turn);
+    ForwardUnitsOfScan<kTerms, 1> strip(cell, scan, at);
+    for (size_t turn = 0; turn < scan.turns; ++turn) strip.Finish(strip.Begin(turn), turn);
     strip.Leave();
   }
 }
@@ -209,61 +211,53 @@ void BackwardOfAnyCell(const CellParameters& cell, const BackwardScan& scan) {
   for (; at < end; at += kLanes) BackwardStrip<1>(cell, scan, at);
 }
 
-template <ScanGates kGates, int kVectors>
-void BackwardStripOfScanCell(const CellParameters& cell, const BackwardScan& scan, size_t at) {
-  const ScanWeights<kVectors> weights = LoadWeights<kGates, kVectors>(cell, scan.diagonals, at);
+template <PointwiseTerms kTerms, int kVectors>
+void BackwardStripOfPointwiseCell(const CellParameters& cell, const BackwardScan& scan, size_t at) {
+  const PointwiseWeights<kVectors> weights = LoadWeights<kTerms, kVectors>(cell, scan.diagonals, at);
   Units<kVectors> dh = LoadUnits<kVectors>(scan.dh + at), dc = LoadUnits<kVectors>(scan.dc + at);
-  ScanSums<kVectors> sums;
-  ClearScanSums(sums);
+  PointwiseSums<kVectors> sums;
+  ClearSums(sums);
   for (size_t turn = 0; turn < scan.turns; ++turn) {
     const ptrdiff_t state = static_cast<ptrdiff_t>(turn) * scan.state_stride + static_cast<ptrdiff_t>(at);
     float* kept = scan.kept + static_cast<ptrdiff_t>(turn) * scan.kept_stride + at;
     if (at == scan.first_unit) PrefetchRow(scan.ahead, turn);
     if (scan.doutput[turn] != nullptr) dh = dh + LoadFirstUnits<kVectors>(scan.doutput[turn] + at, cell.units - at);
-    const Units<kVectors> da = ScanBackwardUnits<kGates>(
+    const Units<kVectors> da = BackwardTurn<kTerms>(
         weights, LoadUnits<kVectors>(scan.h_before + state), LoadUnits<kVectors>(scan.c_before + state),
         LoadUnits<kVectors>(scan.h_after + state), LoadUnits<kVectors>(kept), dh, dc, sums);
     StoreUnits(da, kept);
   }
-  AddScanSums<kGates>(cell, sums, scan.diagonal_factors, at, scan.sums);
+  AddSums<kTerms>(cell, sums, scan.diagonal_factors, at, scan.sums);
   StoreUnits(dh, scan.dh + at);
   StoreUnits(dc, scan.dc + at);
 }
 
-template <ScanGates kGates>
-HWY_NOINLINE void BackwardOfScanCell(const CellParameters& cell, const BackwardScan& scan) {
+template <PointwiseTerms kTerms>
+HWY_NOINLINE void BackwardOfPointwiseCell(const CellParameters& cell, const BackwardScan& scan) {
   size_t at = scan.first_unit;
   const size_t end = at + scan.units;
   for (; at + kScanVectors * kLanes <= end; at += kScanVectors * kLanes) {
-    BackwardStripOfScanCell<kGates, kScanVectors>(cell, scan, at);
+    BackwardStripOfPointwiseCell<kTerms, kScanVectors>(cell, scan, at);
   }
-  for (; at < end; at += kLanes) BackwardStripOfScanCell<kGates, 1>(cell, scan, at);
+  for (; at < end; at += kLanes) BackwardStripOfPointwiseCell<kTerms, 1>(cell, scan, at);
 }
 
-// Calls run.template operator()<kGates>() with the gates of the cell; returns false where no kernel has them settled.
-// Targets without fused multiply-adds have none: differences of products would lose their digits there.
+// As WithPointwiseTerms; false, too, for candidates that are not of x W and u (.) h.
 template <class Run>
-HWY_INLINE bool WithGates(const CellParameters& cell, const float* diagonals, size_t first_unit, size_t units,
-                          const Run& run) {
-  if constexpr (HWY_NATIVE_FMA) {
-    if (!IsScanCell(cell) || !AreBounded(cell, diagonals, first_unit, units)) return false;
-    const size_t number = NumberOfGates(cell);
-    const auto among = [&]<size_t... kNumbers>(std::index_sequence<kNumbers...>) HWY_ATTR {
-      return ((number == kNumbers && (run.template operator()<kScanGates[kNumbers]>(), true)) || ...);
-    };
-    return among(std::make_index_sequence<std::size(kScanGates)>());
-  }
-  return false;
+HWY_INLINE bool WithSettledTerms(const CellParameters& cell, const Run& run) {
+  const CellBlock& candidate = cell.blocks[kCandidate];
+  if (candidate.fixed != nullptr || candidate.input < 0 || candidate.diagonal < 0) return false;
+  return WithPointwiseTerms<true>(cell, run);
 }
 
 void Forward(const CellParameters& cell, const ForwardScan& scan) {
-  const auto run = [&]<ScanGates kGates>() HWY_ATTR { ForwardOfScanCell<kGates>(cell, scan); };
-  if (!WithGates(cell, scan.diagonals, scan.first_unit, scan.units, run)) ForwardOfAnyCell(cell, scan);
+  const auto run = [&]<PointwiseTerms kTerms>() HWY_ATTR { ForwardOfPointwiseCell<kTerms.Forward()>(cell, scan); };
+  if (!WithSettledTerms(cell, run)) ForwardOfAnyCell(cell, scan);
 }
 
 void Backward(const CellParameters& cell, const BackwardScan& scan) {
-  const auto run = [&]<ScanGates kGates>() HWY_ATTR { BackwardOfScanCell<kGates>(cell, scan); };
-  if (!WithGates(cell, scan.diagonals, scan.first_unit, scan.units, run)) BackwardOfAnyCell(cell, scan);
+  const auto run = [&]<PointwiseTerms kTerms>() HWY_ATTR { BackwardOfPointwiseCell<kTerms>(cell, scan); };
+  if (!WithSettledTerms(cell, run)) BackwardOfAnyCell(cell, scan);
 }
 
 extern const ScanTable kScanTable;

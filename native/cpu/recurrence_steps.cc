@@ -6,7 +6,8 @@
 #include "hwy/foreach_target.h"
 // Compiled once a target, so after foreach_target.h:
 #include "cpu/recurrence_cell-inl.h"
-#include "cpu/recurrence_gate_terms-inl.h"
+#include "cpu/recurrence_full_gates-inl.h"
+#include "cpu/recurrence_pointwise_cell-inl.h"
 #include "cpu/recurrence_softmax-inl.h"
 
 #ifndef SLIM_STEPS_TABLE
@@ -31,6 +32,11 @@ HWY_INLINE size_t SequenceOf(const Step& step, size_t row) {
   return static_cast<size_t>(step.sequences[row]);
 }
 
+template <class Step>
+HWY_INLINE const float* DiagonalsOf(const Step& step, size_t row) {
+  return step.diagonals + SequenceOf(step, row) * step.diagonal_stride;
+}
+
 HWY_INLINE ForwardOperands OperandsOf(const CellParameters& cell, const ForwardStep& step, size_t row) {
   ForwardOperands operands;
   operands.input_products = step.input_products[row];
@@ -38,7 +44,7 @@ HWY_INLINE ForwardOperands OperandsOf(const CellParameters& cell, const ForwardS
   operands.first_unit = 0;
   operands.recurrent_products =
       step.recurrent_products == nullptr ? nullptr : step.recurrent_products + row * step.recurrent_stride;
-  operands.diagonals = step.diagonals + SequenceOf(step, row) * step.diagonal_stride;
+  operands.diagonals = DiagonalsOf(step, row);
   return operands;
 }
 
@@ -106,19 +112,86 @@ void ForwardSoftmax(const CellParameters& cell, const ForwardStep& step, size_t 
       [&](size_t at, const Units<1>& h, const Units<1>& c) HWY_ATTR { StoreStep(cell, step, row, at, h, c); });
 }
 
-struct SettledForward {
-  const CellParameters& cell;
-  const ForwardStep& step;
+HWY_NOINLINE void ForwardOfFullGates(const CellParameters& cell, const ForwardStep& step) {
+  const CellParameters settled = SettledFullGates(cell);
+  for (size_t row = 0; row < step.rows; ++row) ForwardRow(settled, step, row);
+}
 
-  template <GateTerms kTerms>
-  void operator()() const {
-    const CellParameters settled = Settled<kTerms>(cell);
-    for (size_t row = 0; row < step.rows; ++row) ForwardRow(settled, step, row);
+// As WithPointwiseTerms; false, too, for candidates that are not of x W and h U.
+template <class Run>
+HWY_INLINE bool WithSettledTerms(const CellParameters& cell, const Run& run) {
+  const CellBlock& candidate = cell.blocks[kCandidate];
+  if (candidate.fixed != nullptr || candidate.input < 0 || candidate.full < 0 || candidate.diagonal >= 0) return false;
+  return WithPointwiseTerms<false>(cell, run);
+}
+
+template <int kVectors>
+HWY_INLINE void PrefetchUnits(const float* units) {
+  HWY_UNROLL(4)
+  for (size_t j = 0; j < kVectors * kLanes; j += kLineFloats) __builtin_prefetch(units + j, 1, 2);
+}
+
+template <PointwiseTerms kTerms, int kVectors>
+HWY_INLINE BegunTurn<kVectors> BeginRow(const CellParameters& cell, const ForwardStep& step,
+                                        const PointwiseWeights<kVectors>& weights, size_t row, size_t at) {
+  const CellBlock& block = cell.blocks[kCandidate];
+  const size_t state = SequenceOf(step, row) * step.state_stride + at;
+  const float* input = step.input_products[row] + static_cast<size_t>(block.input) * cell.padded;
+  Units<kVectors> products = LoadUnits<kVectors>(input + at);
+  if (step.recurrent_products != nullptr) {
+    const float* full = step.recurrent_products + static_cast<size_t>(block.full) * cell.padded;
+    products = products + LoadUnits<kVectors>(full + row * step.recurrent_stride + at);
   }
-};
+  const BegunTurn<kVectors> turn = BeginTurn<kTerms>(weights, products, LoadUnits<kVectors>(step.h_before + state),
+                                                     LoadUnits<kVectors>(step.c_before + state));
+  if (step.kept != nullptr) {
+    float* kept = KeptOf(step, row) + static_cast<size_t>(block.kept) * cell.padded + at;
+    StoreUnits(turn.candidate, kept);
+    PrefetchUnits<kVectors>(step.h_after + state + step.next_state);
+    PrefetchUnits<kVectors>(step.c_after + state + step.next_state);
+    PrefetchUnits<kVectors>(kept + step.next_kept);
+  }
+  return turn;
+}
+
+template <PointwiseTerms kTerms, int kVectors>
+HWY_INLINE void FinishRow(const CellParameters& cell, const ForwardStep& step, const BegunTurn<kVectors>& turn,
+                          size_t row, size_t at) {
+  Units<kVectors> h, c;
+  FinishTurn<kTerms>(turn, h, c);
+  StoreStep(cell, step, row, at, h, c);
+  // The rows lie far from each other: the processor does not foresee that the next units of each are written soon.
+  if (step.output[row] != nullptr) PrefetchUnits<kVectors>(step.output[row] + at + kVectors * kLanes);
+}
+
+// All rows, for the units from `at` on. A row is begun before the one before it is finished: each is a long chain of
+// operations that wait for each other.
+template <PointwiseTerms kTerms, int kVectors>
+HWY_INLINE void ForwardUnitsOfRows(const CellParameters& cell, const ForwardStep& step, size_t at) {
+  PointwiseWeights<kVectors> weights = LoadWeights<kTerms, kVectors>(cell, DiagonalsOf(step, 0), at);
+  BegunTurn<kVectors> turn = BeginRow<kTerms>(cell, step, weights, 0, at);
+  for (size_t row = 1; row < step.rows; ++row) {
+    if (step.diagonal_stride != 0) LoadDiagonals<kTerms>(cell, DiagonalsOf(step, row), at, weights);
+    const BegunTurn<kVectors> next = BeginRow<kTerms>(cell, step, weights, row, at);
+    FinishRow<kTerms>(cell, step, turn, row - 1, at);
+    turn = next;
+  }
+  FinishRow<kTerms>(cell, step, turn, step.rows - 1, at);
+}
+
+template <PointwiseTerms kTerms>
+HWY_NOINLINE void ForwardOfPointwiseCell(const CellParameters& cell, const ForwardStep& step) {
+  size_t at = 0;
+  for (; at + kStepVectors * kLanes <= cell.padded && at + kLanes < cell.units; at += kStepVectors * kLanes) {
+    ForwardUnitsOfRows<kTerms, kStepVectors>(cell, step, at);
+  }
+  for (; at < cell.units; at += kLanes) ForwardUnitsOfRows<kTerms, 1>(cell, step, at);
+}
 
 void Forward(const CellParameters& cell, const ForwardStep& step) {
-  if (WithTerms(cell, SettledForward{cell, step})) return;
+  const auto run = [&]<PointwiseTerms kTerms>() HWY_ATTR { ForwardOfPointwiseCell<kTerms.Forward()>(cell, step); };
+  if (WithSettledTerms(cell, run)) return;
+  if (HasFullGates(cell)) return ForwardOfFullGates(cell, step);
   const bool whole_rows = cell.activation == Activation::kSoftmax;
   for (size_t row = 0; row < step.rows; ++row) {
     if (whole_rows) {
@@ -217,22 +290,68 @@ HWY_INLINE void BackwardGroup(const CellParameters& cell, const BackwardStep& st
   }
 }
 
-struct SettledBackward {
-  const CellParameters& cell;
-  const BackwardStep& step;
+HWY_NOINLINE void BackwardOfFullGates(const CellParameters& cell, const BackwardStep& step) {
+  const CellParameters settled = SettledFullGates(cell);
+  for (size_t first = 0, end; first < step.rows; first = end) {
+    end = GroupEnd(step, first);
+    BackwardGroup(settled, step, first, end);
+  }
+}
 
-  template <GateTerms kTerms>
-  void operator()() const {
-    const CellParameters settled = Settled<kTerms>(cell);
-    for (size_t first = 0, end; first < step.rows; first = end) {
-      end = GroupEnd(step, first);
-      BackwardGroup(settled, step, first, end);
+// The rows of a group, for the units from `at` on. Dropout gives each row diagonals of its own, and factors for its
+// sums.
+template <PointwiseTerms kTerms, int kVectors>
+HWY_INLINE void BackwardUnitsOfRows(const CellParameters& cell, const BackwardStep& step, size_t first, size_t end,
+                                    size_t at) {
+  const bool own_diagonals = step.diagonal_stride != 0;
+  float* group_sums = step.sums + GroupOf(step, first) * step.sums_stride;
+  PointwiseWeights<kVectors> weights = LoadWeights<kTerms, kVectors>(cell, DiagonalsOf(step, first), at);
+  PointwiseSums<kVectors> sums;
+  ClearSums(sums);
+  const size_t place = static_cast<size_t>(cell.blocks[kCandidate].kept) * cell.padded + at;
+  for (size_t row = first; row < end; ++row) {
+    if (row > first && own_diagonals) LoadDiagonals<kTerms>(cell, DiagonalsOf(step, row), at, weights);
+    const size_t sequence = SequenceOf(step, row);
+    const size_t state = sequence * step.state_stride + at, gradient = row * step.gradient_stride + at;
+    float* kept = step.kept + sequence * step.kept_stride + place;
+    PrefetchUnits<kVectors>(step.h_before + state + step.next_state);
+    PrefetchUnits<kVectors>(step.c_before + state + step.next_state);
+    PrefetchUnits<kVectors>(kept + step.next_kept);
+    Units<kVectors> dh = LoadUnits<kVectors>(step.dh + gradient);
+    Units<kVectors> dc = LoadUnits<kVectors>(step.dc + gradient);
+    if (step.doutput[row] != nullptr) dh = dh + LoadFirstUnits<kVectors>(step.doutput[row] + at, cell.units - at);
+    const Units<kVectors> da = BackwardTurn<kTerms>(
+        weights, LoadUnits<kVectors>(step.h_before + state), LoadUnits<kVectors>(step.c_before + state),
+        LoadUnits<kVectors>(step.h_after + state), LoadUnits<kVectors>(kept), dh, dc, sums);
+    StoreUnits(da, kept);
+    StoreUnits(dh, step.dh + gradient);
+    StoreUnits(dc, step.dc + gradient);
+    if (own_diagonals) {
+      AddSums<kTerms>(cell, sums, step.diagonal_factors + sequence * step.diagonal_factor_stride, at, group_sums);
+      ClearSums(sums);
     }
   }
-};
+  if (!own_diagonals) AddSums<kTerms>(cell, sums, nullptr, at, group_sums);
+}
+
+template <PointwiseTerms kTerms>
+HWY_NOINLINE void BackwardOfPointwiseCell(const CellParameters& cell, const BackwardStep& step) {
+  // Weights and sums of more would not fit into the registers where gates see h.
+  constexpr int kVectors = kTerms.input + kTerms.forget + kTerms.output > 1 ? 1 : kStepVectors;
+  for (size_t first = 0, end; first < step.rows; first = end) {
+    end = GroupEnd(step, first);
+    size_t at = 0;
+    for (; at + kVectors * kLanes <= cell.padded && at + kLanes < cell.units; at += kVectors * kLanes) {
+      BackwardUnitsOfRows<kTerms, kVectors>(cell, step, first, end, at);
+    }
+    for (; at < cell.units; at += kLanes) BackwardUnitsOfRows<kTerms, 1>(cell, step, first, end, at);
+  }
+}
 
 void Backward(const CellParameters& cell, const BackwardStep& step) {
-  if (WithTerms(cell, SettledBackward{cell, step})) return;
+  const auto run = [&]<PointwiseTerms kTerms>() HWY_ATTR { BackwardOfPointwiseCell<kTerms>(cell, step); };
+  if (WithSettledTerms(cell, run)) return;
+  if (HasFullGates(cell)) return BackwardOfFullGates(cell, step);
   const bool whole_rows = cell.activation == Activation::kSoftmax;
   for (size_t first = 0, end; first < step.rows; first = end) {
     end = GroupEnd(step, first);

@@ -27,6 +27,9 @@ struct CellParameters {
   size_t padded;
   Activation activation;
   Activation gate_activation;
+  /// Whether products of what gates of u (.) h + b divide by stay far within the range of floats, and a fixed output
+  /// gate leaves enough of tanh(c) in h.
+  bool bounded_gates;
 };
 
 /// Row r of a step is that of sequence sequences[r]. What is told to be of [sequences] lies by the number of the
@@ -71,6 +74,7 @@ struct BackwardStep {
   size_t diagonal_factor_stride;
   const float* h_before;  // [sequences][padded]
   const float* c_before;
+  const float* h_after;
   const float* c_after;
   size_t state_stride;
   /// Floats from a row of states, and of kept values, to that of the turn before, which is asked for meanwhile.
