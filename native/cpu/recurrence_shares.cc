@@ -22,10 +22,34 @@ int32_t StepsOf(const RecurrencePlan& plan, const Sequences& sequences, const Gr
   return steps;
 }
 
-// The groups in the order in which they are given away: that of the stem first, the others as they come, which is by
-// falling steps.
-size_t InOrder(const RecurrencePlan& plan, bool stem, size_t i) {
-  return stem ? (i + plan.groups - 1) % plan.groups : i;
+// Gives each group to the share that has the fewest steps yet, that of the stem first, to share 0: the others come by
+// falling steps. `loads` [shares] is scratch.
+void DealOut(const RecurrencePlan& plan, const Sequences& sequences, size_t shares, int32_t* loads, int32_t* owners) {
+  std::fill_n(loads, shares, 0);
+  for (size_t i = 0; i < plan.groups; ++i) {
+    const size_t group = (i + plan.groups - 1) % plan.groups;
+    int32_t* least = std::min_element(loads, loads + shares);
+    *least += StepsOf(plan, sequences, GroupOf(plan, group));
+    owners[group] = static_cast<int32_t>(least - loads);
+  }
+}
+
+// Gives each share groups that follow one another; returns the number of shares that have some.
+size_t CutUp(const RecurrencePlan& plan, const Sequences& sequences, size_t shares, int32_t* owners) {
+  int64_t left = 0;
+  for (size_t group = 0; group < plan.groups; ++group) left += StepsOf(plan, sequences, GroupOf(plan, group));
+  size_t share = 0;
+  for (size_t group = 0; group < plan.groups; ++share) {
+    const int64_t due = left / static_cast<int64_t>(shares - share);
+    int64_t taken = 0;
+    do {
+      taken += StepsOf(plan, sequences, GroupOf(plan, group));
+      owners[group++] = static_cast<int32_t>(share);
+    } while (group < plan.groups &&
+             (share + 1 == shares || taken + StepsOf(plan, sequences, GroupOf(plan, group)) / 2 <= due));
+    left -= taken;
+  }
+  return share;
 }
 
 }  // namespace
@@ -48,13 +72,10 @@ Shares::Shares(const RecurrencePlan& plan, const Sequences& sequences, const Thr
       spins_(pool.spins()) {
   std::fill_n(arrays.progress, count_, 0);
   const bool stem = sequences.Stem(plan) > 0;
-  int32_t* loads = arrays.bounds;
-  std::fill_n(loads, count_, 0);
-  for (size_t i = 0; i < plan.groups; ++i) {
-    const size_t group = InOrder(plan, stem, i);
-    int32_t* least = std::min_element(loads, loads + count_);
-    *least += StepsOf(plan, sequences, GroupOf(plan, group));
-    arrays.owners[group] = static_cast<int32_t>(least - loads);
+  if (stem) {
+    DealOut(plan, sequences, count_, arrays.bounds, arrays.owners);
+  } else {
+    count_ = CutUp(plan, sequences, count_, arrays.owners);
   }
   int32_t row = 0;
   for (size_t share = 0; share < count_; ++share) {

@@ -55,8 +55,10 @@ struct ShareArrays {
   int32_t* progress;   // [groups]: of the shares
 };
 
-/// A batch's sequences, divided among threads by whole groups so that all have about the same number of steps to walk,
-/// and begin with about the same number of sequences: a sequence that leaves the stem finds it has come so far.
+/// A batch's sequences, divided among threads by whole groups so that all have about the same number of steps to walk.
+/// Without a stem a share's sequences are neighbours, which its walk is a little faster for; with one they are dealt
+/// out by their length, so that all threads walk the same turns: a sequence that leaves the stem finds it has come so
+/// far.
 class Shares {
  public:
   /// No more than the pool has threads; none has begun to walk.
