@@ -11,6 +11,7 @@ import {
   wordVectors,
 } from '../../dist/index.js';
 import { root } from '../../scripts/setup/command.mjs';
+import { mean } from './statistics.mjs';
 
 const NUM_WORDS = 20000;
 
@@ -65,15 +66,15 @@ export function longestPadding({ data, shape: [batches, batch, steps] }) {
     return first === -1 ? steps : first;
   };
   const rows = Array.from({ length: batches * batch }, (_, row) => paddingOf(row));
-  const longest = Array.from({ length: batches }, (_, i) => Math.max(...rows.slice(i * batch, (i + 1) * batch)));
-  return Math.round(longest.reduce((sum, padding) => sum + padding, 0) / batches);
+  return Math.round(
+    mean(Array.from({ length: batches }, (_, i) => Math.max(...rows.slice(i * batch, (i + 1) * batch)))),
+  );
 }
 
 /** Tokens that differ in a batch, padding among them: the mean over the batches. */
 export function distinctTokens({ data, shape: [batches, batch, steps] }) {
-  let sum = 0;
-  for (let i = 0; i < batches; i++) sum += new Set(data.subarray(i * batch * steps, (i + 1) * batch * steps)).size;
-  return Math.round(sum / batches);
+  const distinctIn = (i) => new Set(data.subarray(i * batch * steps, (i + 1) * batch * steps)).size;
+  return Math.round(mean(Array.from({ length: batches }, (_, i) => distinctIn(i))));
 }
 
 /** The vocabulary that these arrays are of, padding included. */

@@ -7,6 +7,7 @@ export function median(values) {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
+/** The arithmetic mean of one value or more. */
 export function mean(values) {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
